@@ -1,0 +1,52 @@
+"""The command line: `python -m app.cli serve`."""
+
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.errors import StartRefused
+from app.main import create_app
+from app.settings import load
+
+GRACE_SECONDS = 5  # after the drain: for the last endings to be saved and the last frames to be written
+KEEP_ALIVE_SECONDS = 75  # longer than common proxies keep theirs, so that they are the ones to close
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, help="AI Chat Service.")
+
+
+@cli.callback()
+def main_callback() -> None:
+    """AI Chat Service."""
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: PORT.")] = None,
+) -> None:
+    """Serve until told to stop; then drain, save and exit."""
+    try:
+        settings = load()
+    except StartRefused as refusal:
+        typer.echo(refusal.message, err=True)
+        raise typer.Exit(1) from None
+    uvicorn.run(
+        create_app(settings),
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.drain_seconds + settings.save_timeout_seconds) + GRACE_SECONDS,
+    )
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Every error a person can meet: its status, its code, whether trying again makes sense, and its sentence.
+
+ChatError
+├── Refusal             told as application/problem+json, before a run exists
+├── ProviderError       what an upstream did; told at the end of the stream
+├── StorageError        what the disk did
+└── StartRefused        the service does not start (or, for the last, exits with one sentence)
+"""
+
+
+class ChatError(Exception):
+    """`status` is for HTTP, `code` for programs, `message` (ours, never a provider's) for people."""
+
+    status = 500
+    code = "internal"
+    retryable = False
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+
+
+class Refusal(ChatError):
+    """Refused before a run exists, so with a status."""
+
+
+class Malformed(Refusal):
+    status, code = 400, "malformed"
+
+
+class BadCursor(Refusal):
+    status, code = 400, "bad_cursor"
+
+    def __init__(self) -> None:
+        super().__init__("This is not a position in the answer. Ask without Last-Event-ID to start again.")
+
+
+class ForbiddenOrigin(Refusal):
+    status, code = 403, "forbidden_origin"
+
+
+class NotFound(Refusal):
+    status, code = 404, "not_found"
+
+
+class RunNotFound(NotFound):
+    """No such run, someone else's, or one whose keeping is over: the same answer for all three."""
+
+    code = "run_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such run, or it is no longer kept.")
+
+
+class MethodNotAllowed(Refusal):
+    status, code = 405, "method_not_allowed"
+
+
+class BodyTooLarge(Refusal):
+    status, code = 413, "body_too_large"
+
+
+class QueryTooLong(Refusal):
+    status, code = 414, "query_too_long"
+
+
+class UnsupportedMedia(Refusal):
+    status, code = 415, "unsupported_media_type"
+
+
+class WrongHost(Refusal):
+    status, code = 421, "wrong_host"
+
+
+class Invalid(Refusal):
+    status, code = 422, "invalid"
+
+
+class KeyReused(Refusal):
+    status, code = 422, "key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for another request. Use a new key.")
+
+
+class TooManyRuns(Refusal):
+    status, code, retryable = 503, "too_many_runs", True
+
+
+class Draining(Refusal):
+    status, code, retryable = 503, "draining", True
+
+    def __init__(self) -> None:
+        super().__init__("The service is shutting down. Try again in a moment.", retry_after=5)
+
+
+class ProviderError(ChatError):
+    """What went wrong upstream. The provider's own words are never in it."""
+
+    status = 502
+
+
+class UpstreamInterrupted(ProviderError):
+    code, retryable = "upstream_interrupted", True
+
+
+class UpstreamTimeout(ProviderError):
+    code, retryable = "upstream_timeout", True
+
+
+class UpstreamRejected(ProviderError):
+    code = "upstream_rejected"
+
+
+class UpstreamRateLimited(ProviderError):
+    code, retryable = "upstream_rate_limited", True
+
+
+class UpstreamUnavailable(ProviderError):
+    code, retryable = "upstream_unavailable", True
+
+
+class UpstreamProtocol(ProviderError):
+    code = "upstream_protocol"
+
+
+class ModelNotConfigured(ProviderError):
+    code = "model_not_configured"
+
+
+class StorageError(ChatError):
+    """The database did not take a write. Nothing of that write is kept."""
+
+    status, code, retryable = 503, "storage_unavailable", True
+
+
+class StorageFull(StorageError):
+    status, code = 507, "no_room"
+
+
+class StartRefused(ChatError):
+    """Why the service does not start, in one sentence that says what to do."""
+
+    code = "start_refused"

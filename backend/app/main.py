@@ -1,0 +1,169 @@
+"""The roof: builds wells, services and routers, and is the only place that names concrete rooms."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import FrameType
+from typing import Any, TypedDict
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from app import __version__, telemetry
+from app.clock import Clock
+from app.database import Database
+from app.errors import Draining, StartRefused
+from app.eventlog import sqlite as journals
+from app.providers import catalog
+from app.routers import chat, health, pages, runs
+from app.services.ai_service import AIService
+from app.services.run_engine import RunEngine
+from app.services.sweeper import Sweeper
+from app.services.transcript import fold
+from app.settings import Settings, load
+from app.store import schema, sql
+from app.telemetry import log
+from app.web import problems
+from app.web.deps import Services
+from app.web.middleware import Envelope, Gate, Limits
+
+_ABOUT = """An answer is a durable log that responses read: it is never lost, and never bought twice.
+
+Ask with `POST /api/chat/stream`, or with an `EventSource` on `GET /api/chat/stream`. After a cut, send the last `id`
+back as `Last-Event-ID` and read on. The answer goes on being written meanwhile.
+"""
+
+
+class State(TypedDict):
+    """What a request finds in `request.state`."""
+
+    services: Services
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service, not yet started: its lifespan opens the database and closes everything.
+
+    Without `settings` they are read from the environment and `.env`; if they cannot be, the process exits with the
+    sentence that says why.
+    """
+    if settings is None:
+        try:
+            settings = load()
+        except StartRefused as refusal:
+            raise SystemExit(refusal.message) from None
+    known = settings
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[State]:
+        telemetry.set_up()
+        async with AsyncExitStack() as stack:
+            yield State(services=await _open(known, stack))
+
+    app = FastAPI(
+        title="AI Chat Service",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    for router in (chat.router, runs.router, health.router, pages.router):
+        app.include_router(router)
+    app.mount(pages.ASSETS, pages.assets())
+    # Added last stands outermost: envelope, gate, CORS, limits.
+    app.add_middleware(Limits, settings=settings)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_credentials=True,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["X-Run-Id", "Idempotent-Replayed", "Retry-After"],
+    )
+    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Envelope)
+    return app
+
+
+async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
+    """Everything in the order it needs: what is opened last is closed first."""
+    clock = Clock()
+    database = Database(settings.database_path)
+    stack.push_async_callback(database.close)
+    await asyncio.to_thread(database.open)
+    left = await asyncio.to_thread(database.alone, lambda connection: _recover(connection, clock))
+    database.start()
+    store = sql.SqlStore(database, clock, settings.run_retention_hours)
+    session = await stack.enter_async_context(catalog.session())
+    provider = catalog.provider(settings, session)
+    stack.push_async_callback(provider.close)
+    engine = RunEngine(store, journals.SqliteJournal(database), settings, clock)
+    stack.push_async_callback(engine.close)
+    sweeper = Sweeper(store)
+    sweeper.start()
+    stack.push_async_callback(sweeper.close)
+    stack.callback(_drain_on_signal(engine.drain))
+    if missing := catalog.missing(settings):
+        log.warning("model.missing", message=missing)
+    log.info(
+        "started",
+        version=__version__,
+        model=provider.info.id,
+        database=settings.database_path.name,
+        interrupted_runs=left,
+    )
+    ai = AIService(store, engine, provider, settings, clock)
+
+    async def ready() -> None:
+        if engine.draining:
+            raise Draining
+        if database.trouble is not None:
+            await database.probe()
+
+    return Services(ai=ai, settings=settings, ready=ready)
+
+
+def _recover(connection: Any, clock: Clock) -> int:
+    """Schema, then the runs that a crash left over: all of it, or nothing, before the port opens."""
+    schema.migrate(connection)
+    left = sql.recover(connection, journals.recover(connection), fold, clock.now())
+    journals.clear(connection)
+    return left
+
+
+def _drain_on_signal(drain: Callable[[], None]) -> Callable[[], None]:
+    """Begin to drain when the server is told to stop, then let its own handler go on: it would wait for the streams.
+
+    Returns what puts the handlers back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None  # a test's server in a thread; signals are not its business
+    loop = asyncio.get_running_loop()
+    before: dict[int, Any] = {}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(drain)
+        previous = before[number]
+        if callable(previous):
+            previous(number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, handle)
+
+    def restore() -> None:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+    return restore
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app`, made when it is first asked for: importing this module does no work, `uvicorn app.main:app` does."""
+    if name != "app":
+        raise AttributeError(name)
+    made = globals()["app"] = create_app()
+    return made

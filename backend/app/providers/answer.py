@@ -1,0 +1,72 @@
+"""The bytes of one streamed answer to its deltas, up to its end or its failure."""
+
+from app.errors import ProviderError, UpstreamInterrupted, UpstreamProtocol
+from app.models import Delta, FinishDelta
+from app.providers.chunks import ChunkReader
+from app.providers.sse import Event, LineTooLong, SSEDecoder
+
+MAX_LINE_BYTES = 2**20  # a chunk has a few hundred bytes; past this it is an attack or not the protocol
+
+NOT_THE_PROTOCOL = "The endpoint answered with something that is not its protocol. Check OPENAI_BASE_URL."
+INTERRUPTED = "The connection to the model broke off. What it said is kept; try again or go on from there."
+
+
+class AnswerReader:
+    """Feed it what the socket gave. It raises nothing: `failure` comes after the deltas that were there before it."""
+
+    def __init__(self) -> None:
+        self.failure: ProviderError | None = None
+        self.over = False  # [DONE] was seen: nothing that follows counts
+        self._decoder = SSEDecoder(MAX_LINE_BYTES)
+        self._chunks = ChunkReader()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model said why it stopped: from here on an end of the stream is no accident."""
+        return self._chunks.finished
+
+    def feed(self, received: bytes) -> list[Delta]:
+        """The deltas that `received` completes."""
+        deltas: list[Delta] = []
+        try:
+            self._take(self._decoder.feed(received), deltas)
+        except LineTooLong:
+            self._fail(UpstreamProtocol(NOT_THE_PROTOCOL))
+        return deltas
+
+    def end(self) -> list[Delta]:
+        """The last deltas, once the stream has ended without [DONE]."""
+        deltas: list[Delta] = []
+        self._take(self._decoder.flush(), deltas)
+        deltas += self._chunks.flush()
+        if not self.finished:
+            self._fail(UpstreamInterrupted(INTERRUPTED))
+        return deltas
+
+    def whole(self, document: bytes) -> list[Delta]:
+        """The deltas of an answer that came as one JSON document."""
+        deltas: list[Delta] = []
+        self._take([Event(document)], deltas)
+        return deltas + self.end()
+
+    def _take(self, events: list[Event], deltas: list[Delta]) -> None:
+        for event in events:
+            if event.data == b"[DONE]":
+                deltas += self._chunks.flush()
+                if not self.finished:  # some servers say [DONE] and never why
+                    self._chunks.finished = True
+                    deltas.append(FinishDelta("stop"))
+                self.over = True
+                return
+            if event.name in (b"", b"message", b"error"):
+                try:
+                    deltas += self._chunks.read(event.data)
+                except ProviderError as error:
+                    self._fail(error)
+                    return
+
+    def _fail(self, error: ProviderError) -> None:
+        if self.finished:
+            self.over = True  # what goes wrong after the end does not undo the answer
+        elif self.failure is None:
+            self.failure = error

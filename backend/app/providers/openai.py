@@ -1,0 +1,260 @@
+"""Any endpoint that speaks OpenAI's chat completions.
+
+Money first: when it is asked again is decided here and nowhere else.
+"""
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import aiohttp
+import msgspec
+from pydantic import SecretStr
+
+from app.errors import (
+    ProviderError,
+    UpstreamInterrupted,
+    UpstreamProtocol,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
+from app.models import Delta, Prompt
+from app.providers.answer import INTERRUPTED, NOT_THE_PROTOCOL, AnswerReader
+from app.providers.base import Intent, ModelInfo
+
+MAX_WHOLE_BYTES = 4 * 2**20  # a whole answer in one JSON document
+MAX_REFUSAL_BYTES = 64 * 2**10  # enough of a refusal to see which parameter it names
+MAX_RETRY_AFTER_SECONDS = 10  # nobody waits longer in front of an empty answer
+MAX_ATTEMPTS = 2
+AFTER_FINISH_SECONDS = 2  # for the usage and [DONE]; the answer itself is complete by then
+
+
+class OpenAIConfig(msgspec.Struct, frozen=True):
+    """One model behind one endpoint. `connect_timeout` is in seconds."""
+
+    provider: str
+    model: str
+    base_url: str
+    key: SecretStr | None
+    connect_timeout: float
+
+
+class OpenAIProvider:
+    """Satisfies `providers.base.Provider`. The session is the caller's, who closes it."""
+
+    def __init__(self, config: OpenAIConfig, session: aiohttp.ClientSession, info: ModelInfo | None = None) -> None:
+        self._config = config
+        self._session = session
+        self._info = info or ModelInfo(config.model, config.model, config.provider)
+        self._length_field = "max_tokens"  # newer models of OpenAI know only max_completion_tokens
+        self._with_temperature = True
+
+    @property
+    def info(self) -> ModelInfo:
+        """Who answers."""
+        return self._info
+
+    async def close(self) -> None:
+        """Nothing is held between answers but the session's connections."""
+
+    async def stream(self, prompt: Prompt, intent: Intent) -> AsyncGenerator[Sequence[Delta]]:
+        """See `Provider.stream`."""
+        response = await self._ask(prompt, intent)
+        try:
+            async with aclosing(_read(response)) as deltas:
+                async for some in deltas:
+                    yield some
+        finally:
+            _close(response)
+            await asyncio.sleep(0)  # the loop closes the socket in its next turn; whoever waits for us may then say so
+
+    # ── Money ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _ask(self, prompt: Prompt, intent: Intent) -> aiohttp.ClientResponse:
+        """A response with status 200. Asked again only where nothing can have been billed (api.md, Money)."""
+        attempt, changes = 1, 0
+        length_field, with_temperature = self._length_field, self._with_temperature
+        while True:
+            response: aiohttp.ClientResponse | None = None
+            try:
+                response = await self._post(prompt, length_field, with_temperature)
+                if response.status == 200:
+                    self._length_field, self._with_temperature = length_field, with_temperature
+                    return response
+                refusal = await _refusal(response)
+                _close(response)
+                if response.status == 400 and changes < 2:
+                    changes += 1
+                    if length_field == "max_tokens" and "max_tokens" in refusal:
+                        length_field = "max_completion_tokens"
+                        continue
+                    if with_temperature and "temperature" in refusal:
+                        with_temperature = False
+                        continue
+                error, pause = self._judge(response)
+            except _ConnectFailed as failed:
+                error, pause = failed.error, _jitter()
+            except BaseException:
+                if response is not None:
+                    _close(response)
+                raise
+            if pause is None or attempt == MAX_ATTEMPTS:
+                raise error
+            await asyncio.sleep(pause)
+            attempt += 1
+            await intent(attempt)
+
+    async def _post(self, prompt: Prompt, length_field: str, with_temperature: bool) -> aiohttp.ClientResponse:
+        body: dict[str, Any] = {
+            "model": self._config.model,
+            "messages": [{"role": turn.role, "content": turn.content} for turn in prompt.turns],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            length_field: prompt.max_tokens,
+        }
+        if with_temperature:
+            body["temperature"] = prompt.temperature
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream, application/json",
+            "Accept-Encoding": "identity",  # a stream that waits for a compressor's block is no stream
+            "User-Agent": "ai-chat-service",
+        }
+        if self._config.key is not None:
+            headers["Authorization"] = f"Bearer {self._config.key.get_secret_value()}"
+        try:
+            return await self._session.post(
+                f"{self._config.base_url}/chat/completions",
+                data=msgspec.json.encode(body),
+                headers=headers,
+                allow_redirects=False,  # the key goes to the configured address and nowhere else
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._config.connect_timeout),
+            )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise _ConnectFailed(
+                UpstreamUnavailable("The model's endpoint cannot be reached. Check OPENAI_BASE_URL and the network.")
+            ) from error
+        except (aiohttp.ClientResponseError, aiohttp.InvalidURL, ValueError) as error:
+            raise UpstreamProtocol(NOT_THE_PROTOCOL) from error
+        except (aiohttp.ClientError, OSError) as error:
+            # The request may have arrived, and may be billed: never asked again.
+            raise UpstreamUnavailable(
+                "The model's endpoint closed the connection without an answer. Try again."
+            ) from error
+
+    def _judge(self, response: aiohttp.ClientResponse) -> tuple[ProviderError, float | None]:
+        """What a status other than 200 means, and after how many seconds it may be asked again (None: never)."""
+        match response.status:
+            case 429:
+                return UpstreamRateLimited(
+                    "The endpoint is overloaded, or its quota is spent. Try again later."
+                ), _pause(response)
+            case 408:
+                return UpstreamUnavailable("The endpoint gave up waiting. Try again."), _pause(response)
+            case status if status >= 500:
+                return UpstreamUnavailable("The model's endpoint is out of order. Try again in a moment."), _pause(
+                    response
+                )
+            case 401 | 403:
+                return UpstreamRejected("The endpoint refused the key. Check OPENAI_API_KEY."), None
+            case status if 400 <= status < 500:
+                return UpstreamRejected(
+                    f"The endpoint refused the request for the model {self._config.model!r}. "
+                    "Check OPENAI_MODEL; if it is right, shorten the conversation."
+                ), None
+            case _:
+                return UpstreamProtocol(NOT_THE_PROTOCOL), None
+
+
+class _ConnectFailed(Exception):
+    def __init__(self, error: ProviderError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _jitter() -> float:
+    return 0.25 + random.random() / 2  # noqa: S311 - spreads retries; no secret
+
+
+def _pause(response: aiohttp.ClientResponse) -> float | None:
+    asked = response.headers.get("Retry-After", "")
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked):
+        return _jitter()
+    return float(asked) if float(asked) <= MAX_RETRY_AFTER_SECONDS else None
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> str:
+    """The start of a refusal, to look for the names of parameters in it. It is never shown, logged or kept."""
+    if response.status != 400:
+        return ""
+    text = bytearray()
+    try:
+        async with asyncio.timeout(AFTER_FINISH_SECONDS):
+            while len(text) < MAX_REFUSAL_BYTES and (some := await response.content.readany()):
+                text += some
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        pass  # the status alone says what matters
+    return text.decode("utf-8", "replace")
+
+
+# ── The answer ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _read(response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[Delta]]:
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding != "identity" or response.content_type == "text/html":
+        raise UpstreamProtocol(NOT_THE_PROTOCOL)
+    answer = AnswerReader()
+    content = response.content
+    try:
+        received = await content.readany()
+        # Some servers ignore `stream`, and some name the wrong type: the first byte tells.
+        if received.lstrip()[:1] == b"{":
+            yield answer.whole(await _document(content, received))
+            received = b""
+            answer.over = answer.failure is None
+        while received and not answer.over and answer.failure is None:
+            if deltas := answer.feed(received):
+                yield deltas
+            if not answer.over:
+                received = await _next(content, limited=answer.finished)
+        if not answer.over and answer.failure is None:
+            yield answer.end()
+    except (aiohttp.ClientError, OSError) as error:
+        if not answer.finished:
+            raise UpstreamInterrupted(INTERRUPTED) from error
+    if answer.failure is not None:
+        raise answer.failure
+    await asyncio.sleep(0)  # lets the last bytes of the response in, so that the connection can be used again
+
+
+async def _next(content: aiohttp.StreamReader, *, limited: bool) -> bytes:
+    """More of the stream, or nothing at its end; `limited`: the answer is complete, so do not wait long."""
+    if not limited:
+        return await content.readany()
+    try:
+        async with asyncio.timeout(AFTER_FINISH_SECONDS):
+            return await content.readany()
+    except TimeoutError:
+        return b""
+
+
+async def _document(content: aiohttp.StreamReader, first: bytes) -> bytes:
+    document = bytearray(first)
+    while some := await content.readany():
+        document += some
+        if len(document) > MAX_WHOLE_BYTES:
+            raise UpstreamProtocol(NOT_THE_PROTOCOL)
+    return bytes(document)
+
+
+def _close(response: aiohttp.ClientResponse) -> None:
+    """Close the socket now: under TLS a polite close would wait for the other side, which is being paid meanwhile."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()

@@ -1,0 +1,99 @@
+"""The document's endpoint: ask, and read the answer as it is made."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from app.errors import Invalid
+from app.models import ChatRequest
+from app.services.ai_service import Path
+from app.web.deps import (
+    CurrentCursor,
+    CurrentPrincipal,
+    CurrentServices,
+    IdempotencyKey,
+    StreamFormat,
+    check_query,
+    checked_key,
+    read_from,
+    read_started,
+    wants_events,
+    wire_format,
+)
+from app.web.json_body import JsonRoute, read_json
+from app.web.problems import responses
+from app.web.streams import NOTHING_LEFT, STREAM
+
+PATH: Path = "/api/chat/stream"
+
+router = APIRouter(prefix="/api/chat", tags=["chat"], route_class=JsonRoute)
+
+
+@router.post(
+    "/stream",
+    summary="Ask, by POST",
+    response_class=Response,
+    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 413, 415, 421, 422, 503, 507)},
+)
+async def stream_chat(
+    body: ChatRequest,
+    request: Request,
+    principal: CurrentPrincipal,
+    services: CurrentServices,
+    cursor: CurrentCursor,
+    key: IdempotencyKey,
+    format: StreamFormat,
+) -> Response:
+    """Ask a question and read the answer as it is made.
+
+    With `Accept: text/event-stream` every frame has an `id`; send the last one back as `Last-Event-ID` to go on after
+    a cut. Without it there are only `data:` lines. With an `Idempotency-Key` the request can be repeated and is paid
+    once.
+    """
+    if cursor is not None:
+        return await read_from(services, principal, cursor, wire_format(format))
+    started = await services.ai.start(principal, body, path=PATH, key=key)
+    return await read_started(services, principal, started, wire_format(format, bare=not wants_events(request)))
+
+
+@router.get(
+    "/stream",
+    summary="Ask, by GET (for EventSource)",
+    response_class=Response,
+    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 414, 421, 422, 503, 507)},
+    dependencies=[Depends(check_query)],
+)
+async def stream_chat_get(
+    principal: CurrentPrincipal,
+    services: CurrentServices,
+    cursor: CurrentCursor,
+    message: Annotated[str | None, Query(description="The question. Needed unless a cursor is sent.")] = None,
+    history: Annotated[str, Query(description="Earlier messages as a JSON array of `{role, content}`.")] = "[]",
+    key: Annotated[str | None, Query(description="A UUID of the client's; works as `Idempotency-Key`.")] = None,
+) -> Response:
+    """Ask a question by GET, as a browser's `EventSource` does.
+
+    A reconnect carries a cursor and never buys another answer; the first request, lost before its first frame, is found
+    again by its `key` or, without one, by its question.
+    """
+    if cursor is not None:
+        return await read_from(services, principal, cursor, wire_format("chat"))
+    started = await services.ai.start_by_get(principal, _asked(message, history), path=PATH, key=checked_key(key))
+    return await read_started(services, principal, started, wire_format("chat"))
+
+
+@router.head("/stream", include_in_schema=False)
+async def stream_chat_head() -> Response:
+    """A look that starts nothing."""
+    return Response(media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+def _asked(message: str | None, history: str) -> ChatRequest:
+    if message is None:
+        raise Invalid("query.message: the message is missing. Write something.")
+    try:
+        return ChatRequest.model_validate({"message": message, "history": read_json(history)})
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("query", *one["loc"])} for one in error.errors()]) from error

@@ -1,0 +1,52 @@
+"""Whether the service lives, and whether it can take work."""
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from app.models import ModelList
+from app.web.deps import CurrentPrincipal, CurrentServices
+from app.web.problems import responses
+
+router = APIRouter()
+
+
+class Greeting(BaseModel):
+    """Who is there."""
+
+    message: str = Field(examples=["AI Chat Service API"])
+
+
+class Health(BaseModel):
+    """Whether it lives, or is ready."""
+
+    status: str = Field(examples=["healthy"])
+
+
+@router.api_route("/", methods=["GET", "HEAD"], tags=["health"], summary="Who is there", operation_id="root")
+async def root(response: Response) -> Greeting:
+    """The name of the service."""
+    response.headers["Vary"] = "Accept"
+    return Greeting(message="AI Chat Service API")
+
+
+@router.api_route(
+    "/health", methods=["GET", "HEAD"], tags=["health"], summary="Whether it lives", operation_id="health"
+)
+async def health(response: Response) -> Health:
+    """Answers as long as the process can."""
+    response.headers["Cache-Control"] = "no-store"
+    return Health(status="healthy")
+
+
+@router.get("/ready", tags=["health"], summary="Whether it can take work", responses=responses(503, 507))
+async def ready(services: CurrentServices, response: Response) -> Health:
+    """503 or 507, with the reason, until work can be accepted."""
+    response.headers["Cache-Control"] = "no-store"
+    await services.ready()
+    return Health(status="ready")
+
+
+@router.get("/api/models", tags=["models"], summary="The models that can be asked", responses=responses(403, 421))
+async def models(principal: CurrentPrincipal, services: CurrentServices) -> ModelList:
+    """All on one page; `note` says what a person should know before asking."""
+    return services.ai.models()

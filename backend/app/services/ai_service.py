@@ -1,0 +1,208 @@
+"""Start, follow and cancel a run: the order of things. Who may do what is decided before the first byte."""
+
+import asyncio
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from app.clock import Clock
+from app.errors import Invalid, RunNotFound, StorageError
+from app.eventlog.memory import LiveLog
+from app.models import CancelBody, ChatRequest, Cursor, ModelBody, ModelList, Principal, Prompt, Run, RunBody
+from app.protocols.base import WireFormat
+from app.providers.base import Provider
+from app.services import prompt as prompts
+from app.services.asked import Asked, Question
+from app.services.reading import Reading
+from app.services.run_engine import CANCELLED, INTERRUPTED, LiveRun, RunEngine
+from app.services.transcript import unfold
+from app.settings import Settings
+from app.store.base import Kept, Key, Store
+from app.telemetry import log
+
+Path = Literal["/api/chat/stream"]
+
+
+class Started(msgspec.Struct, frozen=True):
+    """A run to read from its start. `replayed`: it had been started before, by the same key or the same question."""
+
+    run_id: str
+    replayed: bool
+
+
+class AIService:
+    """The way in: every answer is started, read and stopped here."""
+
+    def __init__(self, store: Store, engine: RunEngine, provider: Provider, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._engine = engine
+        self._provider = provider
+        self._settings = settings
+        self._clock = clock
+        self._asked = Asked(clock)
+        self._beginning: set[asyncio.Task[Started]] = set()
+        engine.on_ended = self._asked.ended
+
+    def models(self) -> ModelList:
+        """The models that can be asked."""
+        info = self._provider.info
+        body = ModelBody(
+            id=info.id,
+            name=info.name,
+            provider=info.provider,
+            default=True,
+            context_window=info.context_window,
+            note=info.note,
+        )
+        return ModelList(items=[body])
+
+    # ── Start ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self, principal: Principal, request: ChatRequest, *, path: Path, key: str | None) -> Started:
+        """Start a run, or find the one that `key` stands for. The run is durable before this returns.
+
+        Raises:
+            Invalid: the message or the history is not within the limits.
+            KeyReused: `key` was used for another request.
+            Draining, TooManyRuns, StorageFull, StorageError: nothing was started.
+        """
+        self._check(request)
+        claim = Key(key, fingerprint(path, request)) if key is not None else None
+        if claim is not None and (known := await self._store.find(principal.id, claim)):
+            return Started(known.id, replayed=True)
+        self._engine.check_room()
+        # A task of its own: if the one who asks goes now, the run is still started once its commit stands.
+        task = asyncio.create_task(self._begin(principal, request, claim), name="begin")
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        return await asyncio.shield(task)
+
+    async def _begin(self, principal: Principal, request: ChatRequest, claim: Key | None) -> Started:
+        live = self._prepare(principal)
+        try:
+            accepted = await self._store.accept(live.run, claim)
+        except BaseException:
+            self._engine.discard(live)
+            raise
+        if accepted.id != live.run.id:  # the same key, at the same moment, was a little faster
+            self._engine.discard(live)
+            return Started(accepted.id, replayed=True)
+        self._engine.start(live, self._provider, self._prompt(request))
+        return Started(live.run.id, replayed=False)
+
+    async def start_by_get(self, principal: Principal, request: ChatRequest, *, path: Path, key: str | None) -> Started:
+        """As `start`; without a key, a browser may be asking again: attach to what the same question started."""
+        if key is not None:
+            return await self.start(principal, request, path=path, key=key)
+        question = Question(principal.id, fingerprint(path, request))
+        if (known := self._asked.find(question)) is not None:  # nothing is awaited between this look and the claim
+            return Started(await known, replayed=True)
+        claim = self._asked.claim(question)
+        try:
+            started = await self.start(principal, request, path=path, key=None)
+        except BaseException as error:
+            self._asked.release(question, error)
+            raise
+        claim.set_result(started.run_id)
+        return started
+
+    def _check(self, request: ChatRequest) -> None:
+        settings = self._settings
+        if not request.message.strip():
+            raise Invalid("The message is blank. Write something.")
+        if len(request.message) > settings.max_message_chars:
+            raise Invalid(
+                f"The message has {len(request.message):,} characters; "
+                f"at most {settings.max_message_chars:,} are taken. Shorten it."
+            )
+        history = request.history or []
+        if len(history) > settings.max_history_items:
+            raise Invalid(
+                f"The history has {len(history):,} messages; "
+                f"at most {settings.max_history_items:,} are taken. Leave out the oldest."
+            )
+        for index, item in enumerate(history):
+            if len(item.content) > settings.max_output_chars:
+                raise Invalid(f"history[{index}] is longer than {settings.max_output_chars:,} characters. Shorten it.")
+
+    def _prepare(self, principal: Principal) -> LiveRun:
+        run = Run(
+            id=self._clock.new_id(),
+            owner_id=principal.id,
+            message_id=self._clock.new_id(),
+            model=self._provider.info.id,
+            status="queued",
+            created_at=self._clock.now(),
+        )
+        return self._engine.prepare(run, self._provider, abandonable=True)
+
+    def _prompt(self, request: ChatRequest) -> Prompt:
+        turns = prompts.build(self._settings.system_prompt, request.history or [], request.message)
+        return Prompt(turns, self._settings.max_tokens, self._settings.temperature)
+
+    # ── Follow ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def follow(self, principal: Principal, cursor: Cursor, wire: WireFormat) -> Reading | None:
+        """A reading of the run from `cursor`; None where nothing is left to tell. Never starts anything.
+
+        Raises:
+            RunNotFound: no such run, not this principal's, or no longer kept.
+            BadCursor: the run still lives, and holds less than the cursor says.
+        """
+        live = self._engine.live(principal.id, cursor.run_id)
+        live_log = live.log if live is not None else _log(await self._kept(principal, cursor.run_id))
+        if cursor.told == 2 and live_log.ending is not None:
+            return None
+        return Reading(live_log, wire, cursor, delivered=lambda: self._asked.delivered(cursor.run_id))
+
+    async def run(self, principal: Principal, run_id: str) -> RunBody:
+        """Where a run stands.
+
+        Raises:
+            RunNotFound: no such run, not this principal's, or no longer kept.
+        """
+        live = self._engine.live(principal.id, run_id)
+        if live is not None:
+            return RunBody.of(live.run, live.log.note or live.log.about)
+        return RunBody.of((await self._kept(principal, run_id)).run)
+
+    # ── Cancel ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def cancel(self, principal: Principal, run_id: str) -> CancelBody:
+        """Ask a run to stop, and say where it stands now. `cancelled` is said only once upstream is closed.
+
+        Raises:
+            RunNotFound: no such run, not this principal's, or no longer kept.
+        """
+        live = self._engine.live(principal.id, run_id)
+        if live is None:
+            run = (await self._kept(principal, run_id)).run
+            return CancelBody(id=run.id, status=run.status)
+        self._engine.stop(live, CANCELLED)
+        try:
+            await self._store.ask_cancel(live.run, self._clock.now())
+        except StorageError as error:
+            # The run is stopping all the same; only a crash in the next moment would call it interrupted.
+            log.warning("cancel.not_marked", run=run_id, code=error.code)
+        return CancelBody(id=run_id, status=live.run.status)
+
+    async def _kept(self, principal: Principal, run_id: str) -> Kept:
+        kept = await self._store.run(principal.id, run_id)
+        if kept is None:
+            raise RunNotFound
+        return kept
+
+
+def fingerprint(path: Path, request: ChatRequest) -> str:
+    """What a key or a repeated GET stands for: the path and the validated body, and nothing that can be read back."""
+    return hashlib.sha256(f"{path}\n{request.model_dump_json()}".encode()).hexdigest()
+
+
+def _log(kept: Kept) -> LiveLog:
+    """The log of an ended run, as its saved parts give it."""
+    replay = LiveLog(kept.run.id, message_id=kept.run.message_id, model=kept.run.model)
+    replay.publish(list(unfold(kept.parts)))
+    # Without an ending it is a run that nobody writes any more: it stopped in the middle, whatever its row says.
+    replay.end(kept.run.ending or INTERRUPTED, kept.run.usage)
+    return replay

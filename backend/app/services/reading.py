@@ -1,0 +1,93 @@
+"""One reader's place in one run's log, as bytes of one wire format. Replay and live are the same loop."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from app.eventlog.memory import Bell, LiveLog
+from app.models import Cursor
+from app.protocols.base import WireFormat
+
+TAKE_BYTES = 64 * 1024  # what one write to a socket carries, about; a reader of a long answer must not fill memory
+
+
+class Reading:
+    """Take bytes until `finished`; between two takes that gave nothing, wait for the bell."""
+
+    def __init__(
+        self, log: LiveLog, wire: WireFormat, cursor: Cursor, delivered: Callable[[], None] | None = None
+    ) -> None:
+        """A reading of `log` from `cursor`.
+
+        Raises:
+            BadCursor: the run still lives, and holds less than the cursor says.
+        """
+        self.run_id = log.run_id
+        self.wire = wire
+        self.finished = False
+        self._log = log
+        self._index, self._skip = log.locate(cursor)
+        self._start = self._clamp(cursor)
+        self._opened = False
+        self._note: str | None = None
+        self._delivered = delivered
+
+    def listen(self, bell: Bell) -> None:
+        """Have `bell` called whenever there may be more to take."""
+        self._log.listen(bell)
+
+    def unlisten(self, bell: Bell) -> None:
+        """No longer."""
+        self._log.unlisten(bell)
+
+    def delivered(self) -> None:
+        """The end was written to a socket that was open."""
+        if self._delivered is not None:
+            self._delivered()
+
+    def take(self) -> bytes:
+        """What is there to be written now, up to about `TAKE_BYTES`; nothing if there is no news."""
+        log, wire = self._log, self.wire
+        out: list[bytes] = []
+        if not self._opened:
+            self._opened = True
+            out.append(wire.opening(log, self._start))
+        if log.note != self._note:
+            self._note = log.note
+            out.append(wire.note(log, self._place()))
+        if self._index < len(log.pieces):
+            self._take_pieces(out)
+        if self._index == len(log.pieces) and log.ending is not None and not self.finished:
+            out.append(wire.ending(log, self._start.told))
+            self.finished = True
+        return b"".join(out)
+
+    def _take_pieces(self, out: list[bytes]) -> None:
+        log, wire = self._log, self.wire
+        if self._skip:
+            out.append(wire.rest(log.run_id, log.pieces[self._index], self._skip))
+            self._index += 1
+            self._skip = 0
+        frames = log.frames(wire.name, self._encode)
+        size = 0
+        while self._index < len(frames) and size < TAKE_BYTES:
+            out.append(frames[self._index])
+            size += len(frames[self._index])
+            self._index += 1
+
+    def _encode(self, index: int) -> bytes:
+        pieces = self._log.pieces
+        return self.wire.piece(self.run_id, pieces[index - 1] if index else None, pieces[index])
+
+    def _place(self) -> str:
+        if self._index == 0 or self._skip:
+            return str(self._start)
+        last = self._log.pieces[self._index - 1]
+        return f"{self.run_id}-{last.part}-{last.end}"
+
+    def _clamp(self, cursor: Cursor) -> Cursor:
+        """`cursor`, or the end of the text if it lies past it."""
+        pieces = self._log.pieces
+        if cursor.told or self._index < len(pieces) or not pieces:
+            return cursor if cursor.told or pieces else Cursor(cursor.run_id)
+        return msgspec.structs.replace(cursor, part=pieces[-1].part, offset=pieces[-1].end)

@@ -1,0 +1,109 @@
+"""Deltas to log: nothing is shown before it is durable, and one write of a run is in flight at a time."""
+
+import asyncio
+from collections.abc import Callable
+
+from app.errors import StorageError
+from app.eventlog.base import Journal
+from app.eventlog.memory import LiveLog
+from app.models import MAX_PIECE_CHARS, PartKind, Piece
+
+RETRY_SECONDS = 0.25  # after a failed write; short, since readers wait in front of a silent stream
+MAX_PENDING_CHARS = 256 * 1024  # what one run may hold that is not durable yet; then upstream is not read on
+
+
+class Recorder:
+    """Writes one run's text. What arrives while a write is in flight goes with the next, in as few pieces as fit."""
+
+    def __init__(self, log: LiveLog, journal: Journal, save_timeout: float, lost: Callable[[], None]) -> None:
+        """`lost` is called once writes have failed for `save_timeout` seconds; nothing more is written then."""
+        self._log = log
+        self._journal = journal
+        self._save_timeout = save_timeout
+        self._lost = lost
+        self._pending: list[Piece] = []
+        self._pending_chars = 0
+        self._in_flight: list[Piece] = []
+        self._closed = False
+        self._failing_since: float | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._part = -1
+        self._kind: PartKind | None = None
+        self._offset = 0
+
+    def add(self, kind: PartKind, text: str) -> None:
+        """Append `text` (not empty, at most `MAX_PIECE_CHARS`) to the log. It is shown once it is durable."""
+        if kind != self._kind:
+            self._part += 1
+            self._kind = kind
+            self._offset = 0
+        pending = self._pending
+        if pending and pending[-1].part == self._part and len(pending[-1].text) + len(text) <= MAX_PIECE_CHARS:
+            last = pending[-1]
+            pending[-1] = Piece(last.part, last.kind, last.offset, last.text + text)
+        else:
+            pending.append(Piece(self._part, kind, self._offset, text))
+        self._offset += len(text)
+        self._pending_chars += len(text)
+        if not self._in_flight:
+            self._write()
+
+    @property
+    def full(self) -> bool:
+        """Whether upstream should wait until more is durable."""
+        return self._pending_chars > MAX_PENDING_CHARS
+
+    async def settled(self) -> None:
+        """Wait until no write is in flight and none is about to be tried again."""
+        await self._settled.wait()
+
+    def close(self) -> None:
+        """Write nothing more but what is in flight. The owner calls this when the run ends; `rest` is what was left."""
+        self._closed = True
+        if self._retry is not None:  # that write failed; what it held is `rest` now
+            self._retry.cancel()
+            self._retry = None
+            self._pending = self._in_flight + self._pending
+            self._in_flight = []
+            self._settled.set()
+
+    @property
+    def rest(self) -> list[Piece]:
+        """After `close` and `settled`: what was said and never reached the journal."""
+        return self._pending
+
+    def _write(self) -> None:
+        if not self._in_flight:
+            self._in_flight, self._pending = self._pending, []
+            self._pending_chars = 0
+        self._retry = None
+        self._settled.clear()
+        self._journal.append(self._log.run_id, self._in_flight).add_done_callback(self._written)
+
+    def _written(self, done: "asyncio.Future[None]") -> None:
+        error = done.exception()
+        if error is not None:
+            self._failed(error)
+            return
+        self._failing_since = None
+        pieces, self._in_flight = self._in_flight, []
+        self._log.publish(pieces)
+        if self._pending and not self._closed:
+            self._write()
+        else:
+            self._settled.set()
+
+    def _failed(self, error: BaseException) -> None:
+        loop = asyncio.get_running_loop()
+        since = self._failing_since = self._failing_since if self._failing_since is not None else loop.time()
+        if self._closed or not isinstance(error, StorageError) or loop.time() - since >= self._save_timeout:
+            self._pending = self._in_flight + self._pending
+            self._in_flight = []
+            self._settled.set()
+            if not self._closed:
+                self._closed = True
+                self._lost()
+            return
+        self._retry = loop.call_later(RETRY_SECONDS, self._write)

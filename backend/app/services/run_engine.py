@@ -1,0 +1,374 @@
+"""The owner of every live run: its task, its deadlines, its one ending."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+
+import msgspec
+
+from app.clock import Clock
+from app.errors import Draining, ProviderError, StorageError, TooManyRuns, UpstreamInterrupted
+from app.eventlog.base import Journal
+from app.eventlog.memory import LiveLog
+from app.models import (
+    Delta,
+    Ending,
+    Failure,
+    FinishDelta,
+    FinishReason,
+    NoteDelta,
+    Part,
+    Prompt,
+    ReasoningDelta,
+    Run,
+    RunStatus,
+    TextDelta,
+    Usage,
+    UsageDelta,
+)
+from app.providers.base import Provider
+from app.services.recorder import RETRY_SECONDS, Recorder
+from app.services.transcript import fold
+from app.settings import Settings
+from app.store.base import Store
+from app.telemetry import log, where
+
+CANCELLED = Ending("cancelled", failure=Failure("cancelled", "Stopped.", True))
+ABANDONED = Ending(
+    "cancelled", failure=Failure("abandoned", "Nobody was reading this answer any more, so it was stopped.", True)
+)
+INTERRUPTED = Ending(
+    "interrupted",
+    failure=Failure(
+        "interrupted",
+        "The service stopped while this answer was being written. What it said is kept; try again or go on from there.",
+        True,
+    ),
+)
+NOT_SAVED = Ending(
+    "failed",
+    failure=Failure(
+        "not_saved",
+        "This answer could not be saved: there is no room left on the server's disk, or it cannot be written.",
+        True,
+    ),
+)
+TOO_SLOW = Ending(
+    "failed",
+    failure=Failure("upstream_timeout", "The model took too long to answer. What it said is kept; try again.", True),
+)
+TOO_LONG = Ending(
+    "failed",
+    failure=Failure("run_too_long", "The answer took longer than one answer may. What was said is kept.", True),
+)
+BROKEN = Ending(
+    "failed",
+    failure=Failure("internal", "Something went wrong inside the service. What was said is kept; try again.", True),
+)
+RETRY_AFTER_SECONDS = 5  # told to who is refused because the service is full
+UNSAVED_RETRY_SECONDS = 2.0  # between attempts to write down an ending that the disk refused
+
+
+class LiveRun:
+    """A run that is being written, or whose end is not saved yet."""
+
+    def __init__(self, run: Run, live_log: LiveLog, *, abandonable: bool) -> None:
+        self.run = run
+        self.log = live_log
+        self.abandonable = abandonable
+        self.stopped: Ending | None = None  # why the owner closed the log before the model had finished
+        self.usage: Usage | None = None
+        self.finish_reason: FinishReason | None = None
+        self.chars = 0
+        self.live_bytes = 0
+        self.recorder: Recorder
+        self.task: asyncio.Task[None] | None = None
+        self.begun = False  # a task that is cancelled before its first step never takes it
+        self.generating = True
+        self.started = 0.0
+        self.progress: float | None = None
+        self.unread_since: float | None = 0.0
+        self.watchdog: asyncio.TimerHandle | None = None
+
+
+class RunEngine:
+    """Starts runs, ends each exactly once, and waits for all of them when the service stops."""
+
+    def __init__(self, store: Store, journal: Journal, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._journal = journal
+        self._settings = settings
+        self._clock = clock
+        self._lives: dict[str, LiveRun] = {}
+        self._live_bytes = 0
+        self._draining = False
+        self.on_ended: Callable[[str, RunStatus], None] = lambda run_id, status: None
+
+    # ── What others ask ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def live(self, owner_id: str, run_id: str) -> LiveRun | None:
+        """This owner's run, while it lives here."""
+        live = self._lives.get(run_id)
+        return live if live is not None and live.run.owner_id == owner_id else None
+
+    @property
+    def count(self) -> int:
+        """How many runs live here."""
+        return len(self._lives)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the service is shutting down."""
+        return self._draining
+
+    def check_room(self) -> None:
+        """Whether one more run may start.
+
+        Raises:
+            Draining: the service is shutting down.
+            TooManyRuns: it has as many as it may.
+        """
+        if self._draining:
+            raise Draining
+        if len(self._lives) >= self._settings.max_runs or self._live_bytes >= self._settings.max_live_bytes:
+            raise TooManyRuns(
+                "The service is writing as many answers as it can. Try again in a moment.",
+                retry_after=RETRY_AFTER_SECONDS,
+            )
+
+    def prepare(self, run: Run, provider: Provider, *, abandonable: bool) -> LiveRun:
+        """Make room for a run before it is durable: whoever learns its id finds it. `start` or `discard` follows."""
+        live_log = LiveLog(run.id, message_id=run.message_id, model=run.model, about=provider.info.note)
+        live = LiveRun(run, live_log, abandonable=abandonable)
+        live.recorder = Recorder(
+            live_log, self._journal, self._settings.save_timeout_seconds, lambda: self.stop(live, NOT_SAVED)
+        )
+        self._lives[run.id] = live
+        self._journal.opened(run.id)
+        return live
+
+    def discard(self, live: LiveRun) -> None:
+        """The run was not accepted."""
+        del self._lives[live.run.id]
+        self._journal.ended(live.run.id)
+
+    def start(self, live: LiveRun, provider: Provider, prompt: Prompt) -> None:
+        """Let the run's task begin. The run is durable by now."""
+        now = asyncio.get_running_loop().time()
+        live.started = now
+        live.unread_since = None if live.log.readers else now
+        live.log.on_readers = lambda: self._readers_changed(live)
+        live.task = asyncio.create_task(self._live(live, provider, prompt), name=live.run.id)
+        self._watch(live)
+
+    def stop(self, live: LiveRun, ending: Ending) -> None:
+        """Close the run's log, then its upstream. What is durable or being written is kept, and nothing follows it."""
+        if live.stopped is not None or not live.generating:
+            return
+        live.stopped = ending
+        live.recorder.close()
+        if live.task is not None and live.begun:
+            live.task.cancel()
+
+    def drain(self) -> None:
+        """Refuse new runs from now on, and after `DRAIN_SECONDS` interrupt those that still live."""
+        if self._draining:
+            return
+        self._draining = True
+        log.info("drain.started", runs=len(self._lives))
+        asyncio.get_running_loop().call_later(self._settings.drain_seconds, self._interrupt_all)
+
+    async def close(self) -> None:
+        """Interrupt what still lives, and wait until every ending is saved or certainly cannot be."""
+        self._draining = True
+        self._interrupt_all()
+        tasks = [live.task for live in self._lives.values() if live.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._settings.save_timeout_seconds + 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _interrupt_all(self) -> None:
+        for live in list(self._lives.values()):
+            self.stop(live, INTERRUPTED)
+
+    # ── A run's task ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _live(self, live: LiveRun, provider: Provider, prompt: Prompt) -> None:
+        live.begun = True
+        live.run = msgspec.structs.replace(live.run, status="running")
+        mark = asyncio.create_task(self._mark(live.run), name=f"{live.run.id}-mark")
+        ending = await self._generate(live, provider, prompt)
+        if live.watchdog is not None:
+            live.watchdog.cancel()
+        live.log.note = None
+        live.recorder.close()
+        await live.recorder.settled()
+        await mark
+        await self._end(live, live.stopped or ending)
+
+    async def _generate(self, live: LiveRun, provider: Provider, prompt: Prompt) -> Ending:
+        """Everything until upstream is closed. Returns how it ended and raises nothing."""
+        try:
+            if live.stopped is None:
+                async with aclosing(provider.stream(prompt, lambda attempt: self._intend(live, attempt))) as deltas:
+                    async for some in deltas:
+                        if self._take(live, some):
+                            break
+                        if live.recorder.full:
+                            await live.recorder.settled()
+            return Ending("completed", live.finish_reason or "stop")
+        except asyncio.CancelledError:
+            # stop() does this. The task goes on to save the end; nothing else cancels it while it generates.
+            if live.task is not None:
+                live.task.uncancel()
+            return INTERRUPTED
+        except ProviderError as error:
+            status = "interrupted" if isinstance(error, UpstreamInterrupted) else "failed"
+            return Ending(status, failure=Failure(error.code, error.message, error.retryable))
+        except StorageError:
+            return NOT_SAVED
+        except Exception as error:  # noqa: BLE001 - the run's boundary: it must end, whatever happened
+            log.error("run.broke", run=live.run.id, error=type(error).__name__, where=where(error))
+            return BROKEN
+        finally:
+            live.generating = False
+
+    def _take(self, live: LiveRun, deltas: Sequence[Delta]) -> bool:
+        """Write `deltas` down; True once the answer is as long as it may be."""
+        for delta in deltas:
+            match delta:
+                case TextDelta(text) | ReasoningDelta(text):
+                    if live.progress is None:
+                        live.run = msgspec.structs.replace(live.run, first_token_at=self._clock.now())
+                        live.progress = asyncio.get_running_loop().time()
+                        self._watch(live)
+                    if self._take_text(live, delta, text):
+                        return True
+                case UsageDelta(usage):
+                    live.usage = usage
+                case FinishDelta(reason):
+                    live.finish_reason = reason
+                case NoteDelta(note):
+                    live.log.note = note
+                    live.log.ring()
+        live.progress = asyncio.get_running_loop().time() if live.progress is not None else None
+        return False
+
+    def _take_text(self, live: LiveRun, delta: TextDelta | ReasoningDelta, text: str) -> bool:
+        if live.stopped is not None:
+            return True
+        room = self._settings.max_output_chars - live.chars
+        size = len(text) if text.isascii() else len(text.encode())
+        if len(text) > room or self._live_bytes + size > self._settings.max_live_bytes:
+            live.finish_reason = "length"
+            if room > 0 and len(text) > room:
+                live.recorder.add("text" if isinstance(delta, TextDelta) else "reasoning", text[:room])
+            return True
+        live.chars += len(text)
+        live.live_bytes += size
+        self._live_bytes += size
+        live.recorder.add("text" if isinstance(delta, TextDelta) else "reasoning", text)
+        return False
+
+    async def _intend(self, live: LiveRun, attempt: int) -> None:
+        live.run = msgspec.structs.replace(live.run, attempts=attempt)
+        await self._store.mark(live.run)
+
+    async def _mark(self, run: Run) -> None:
+        try:
+            await self._store.mark(run)
+        except StorageError as error:
+            log.warning("run.not_marked", run=run.id, code=error.code)
+
+    # ── The one ending ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _end(self, live: LiveRun, ending: Ending) -> None:
+        # A cancelled run keeps what was durable when it was stopped; any other keeps all that was said.
+        last = [] if ending.status == "cancelled" else live.recorder.rest
+        if ending is not NOT_SAVED and await self._save(live, ending, fold([*live.log.pieces, *last])):
+            live.log.publish(last)
+            self._tell(live, ending)
+            self._forget(live)
+            return
+        # Readers are told now what is true; the ending is written down as soon as the disk takes it.
+        self._tell(live, NOT_SAVED)
+        parts = fold(live.log.pieces)
+        while not await self._save_once(live, NOT_SAVED, parts):  # noqa: ASYNC110 - the disk sends no event
+            await asyncio.sleep(UNSAVED_RETRY_SECONDS)
+        self._forget(live)
+
+    async def _save(self, live: LiveRun, ending: Ending, parts: Sequence[Part]) -> bool:
+        until = asyncio.get_running_loop().time() + self._settings.save_timeout_seconds
+        while not await self._save_once(live, ending, parts):
+            if asyncio.get_running_loop().time() >= until:
+                return False
+            await asyncio.sleep(RETRY_SECONDS)
+        return True
+
+    async def _save_once(self, live: LiveRun, ending: Ending, parts: Sequence[Part]) -> bool:
+        live.run = msgspec.structs.replace(
+            live.run,
+            status=ending.status,
+            finish_reason=ending.finish_reason,
+            failure=ending.failure,
+            usage=live.usage,
+            ended_at=live.run.ended_at or self._clock.now(),
+        )
+        try:
+            await self._store.finish(live.run, parts)
+        except StorageError as error:
+            log.warning("run.not_saved", run=live.run.id, code=error.code)
+            return False
+        return True
+
+    def _tell(self, live: LiveRun, ending: Ending) -> None:
+        self.on_ended(live.run.id, ending.status)
+        live.log.end(ending, live.usage)
+        took = asyncio.get_running_loop().time() - live.started
+        code = ending.failure.code if ending.failure else None
+        log.info(
+            "run.ended",
+            run=live.run.id,
+            status=ending.status,
+            code=code,
+            attempts=live.run.attempts,
+            chars=live.chars,
+            seconds=round(took, 3),
+        )
+
+    def _forget(self, live: LiveRun) -> None:
+        self._live_bytes -= live.live_bytes
+        self._lives.pop(live.run.id, None)
+        self._journal.ended(live.run.id)
+
+    # ── Deadlines ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _readers_changed(self, live: LiveRun) -> None:
+        if live.log.readers:
+            live.unread_since = None
+        elif live.unread_since is None:
+            live.unread_since = asyncio.get_running_loop().time()
+            self._watch(live)
+
+    def _watch(self, live: LiveRun) -> None:
+        """One timer a run, set for its nearest deadline. Progress does not touch it: it looks again when it rings."""
+        if live.watchdog is not None:
+            live.watchdog.cancel()
+        if live.stopped is not None or not live.generating:
+            return
+        loop = asyncio.get_running_loop()
+        now, settings = loop.time(), self._settings
+        deadlines = [(live.started + settings.run_timeout_seconds, TOO_LONG)]
+        if live.progress is None:
+            deadlines.append((live.started + settings.first_token_timeout_seconds, TOO_SLOW))
+        else:
+            deadlines.append((live.progress + settings.idle_timeout_seconds, TOO_SLOW))
+        if live.abandonable and live.unread_since is not None:
+            deadlines.append((live.unread_since + settings.abandon_seconds, ABANDONED))
+        at, ending = min(deadlines, key=lambda deadline: deadline[0])
+        if at <= now:
+            self.stop(live, ending)
+        else:
+            live.watchdog = loop.call_at(at, self._watch, live)

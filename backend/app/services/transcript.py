@@ -1,0 +1,21 @@
+"""Log to message and back: pure functions over values."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from app.models import MAX_PIECE_CHARS, Part, Piece
+
+
+def fold(pieces: Iterable[Piece]) -> tuple[Part, ...]:
+    """The parts that `pieces`, whole and in order, make up."""
+    return tuple(
+        Part(kind, "".join(piece.text for piece in group))
+        for (_, kind), group in groupby(pieces, key=lambda piece: (piece.part, piece.kind))
+    )
+
+
+def unfold(parts: Sequence[Part]) -> Iterator[Piece]:
+    """The pieces of a saved message, as its log would have given them in the fewest frames."""
+    for number, part in enumerate(parts):
+        for start in range(0, len(part.text), MAX_PIECE_CHARS):
+            yield Piece(number, part.kind, start, part.text[start : start + MAX_PIECE_CHARS])

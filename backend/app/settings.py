@@ -1,0 +1,174 @@
+"""Every environment variable: its type, default, unit and one sentence of help. Read once, at start."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.errors import StartRefused
+
+BACKEND = Path(__file__).resolve().parent.parent
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+Seconds = Annotated[float, Field(ge=0.1, le=7 * 24 * 3600, allow_inf_nan=False)]
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Environment first, then `backend/.env`, then the default."""
+
+    model_config = SettingsConfigDict(
+        env_file=BACKEND / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key of the endpoint. Without key and URL the embedded model answers."
+    )
+    openai_base_url: str = Field(
+        "", description="An OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1. Empty: OpenAI's own."
+    )
+    openai_model: str = Field(
+        "gpt-3.5-turbo", min_length=1, max_length=200, description="The model that the endpoint is asked for."
+    )
+    local_model_path: Path | None = Field(
+        None, description="A GGUF file for the embedded model. Empty: the packaged SmolLM2-135M-Instruct."
+    )
+    local_model_idle_seconds: Seconds = Field(
+        600, description="The embedded model leaves memory after this long without a question, in seconds."
+    )
+
+    system_prompt: str = Field("", max_length=100_000, description="Put before every conversation. Empty: nothing.")
+    max_tokens: int = Field(1000, ge=1, le=1_000_000, description="Longest answer asked of the model, in tokens.")
+    temperature: float = Field(
+        0.7, ge=0, le=2, allow_inf_nan=False, description="Randomness asked of the model, 0 to 2."
+    )
+
+    database_url: str = Field(
+        "sqlite:///data/chat.db", description="Where everything is kept; a relative path starts at backend/."
+    )
+    host: str = Field("127.0.0.1", min_length=1, description="Address that `make run` listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that `make run` listens on.")
+    cors_origins: Names = Field(
+        ("http://localhost:5173", "http://127.0.0.1:5173"),
+        description="Origins of pages that may call the service, comma-separated.",
+    )
+    allowed_hosts: Names = Field(
+        ("localhost", "127.0.0.1", "[::1]"),
+        description="Host names the service answers to, comma-separated, without ports.",
+    )
+    allow_insecure: bool = Field(
+        False, description="Let other machines in although everyone who comes is the same user."
+    )
+
+    max_runs: int = Field(512, ge=1, le=100_000, description="Answers being written at once, in the whole service.")
+    max_live_bytes: int = Field(
+        256 * 2**20, ge=65536, description="Text of answers being written, held in memory, in bytes."
+    )
+    max_body_bytes: int = Field(4 * 2**20, ge=1024, description="Largest request body, in bytes.")
+    max_message_chars: int = Field(32_000, ge=1, description="Longest message, in characters.")
+    max_history_items: int = Field(400, ge=0, description="Most messages in a request's history.")
+    max_output_chars: int = Field(400_000, ge=1, description="Longest answer kept, in characters.")
+    run_retention_hours: float = Field(
+        24, ge=1, le=24 * 366, description="How long an answer without a conversation is kept, in hours."
+    )
+
+    connect_timeout_seconds: Seconds = Field(
+        5, description="Longest wait for a connection to the endpoint, in seconds."
+    )
+    first_token_timeout_seconds: Seconds = Field(300, description="Longest wait for the first token, in seconds.")
+    idle_timeout_seconds: Seconds = Field(120, description="Longest pause inside an answer, in seconds.")
+    run_timeout_seconds: Seconds = Field(1800, description="Longest time one answer may take, in seconds.")
+    abandon_seconds: Seconds = Field(
+        60, description="An answer without a conversation that nobody reads this long is stopped, in seconds."
+    )
+    keepalive_seconds: Seconds = Field(
+        15, description="Longest silence on a stream, in seconds; proxies close idle ones at 30 to 60."
+    )
+    send_timeout_seconds: Seconds = Field(
+        30, description="A reader whose socket takes nothing this long is cut off, in seconds."
+    )
+    save_timeout_seconds: Seconds = Field(
+        30, description="How long a failed write is tried again before the answer ends, in seconds."
+    )
+    drain_seconds: Seconds = Field(30, description="How long running answers may go on after SIGTERM, in seconds.")
+    lease_seconds: Seconds = Field(
+        20, description="How long a replica owns a run without renewing it, in seconds (several replicas only)."
+    )
+
+    @field_validator("cors_origins", "allowed_hosts", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            scheme, separator, rest = origin.partition("://")
+            if not (separator and scheme in {"http", "https"} and rest) or "/" in rest or "*" in origin:
+                raise ValueError(f"{origin!r} is no origin; it looks like https://chat.example.org, and * is not one")
+        return tuple(origin.lower() for origin in origins)
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            bare = name.removeprefix("[").removesuffix("]") if name.startswith("[") else name
+            if not bare or "/" in name or "*" in name or (":" in name and not name.startswith("[")):
+                raise ValueError(f"{name!r} is no host name; write names without scheme, port or *")
+        return tuple(name.lower() for name in names)
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("it must start with http:// or https://")
+        if "@" in url.split("://", 1)[-1].split("/", 1)[0]:
+            raise ValueError("it must not hold a user name or password; put the key into OPENAI_API_KEY")
+        return url.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_sqlite(cls, url: str) -> str:
+        if not url.startswith("sqlite:///") or url == "sqlite:///":
+            raise ValueError("it must be sqlite:/// and a file's path, such as sqlite:///data/chat.db")
+        return url
+
+    @model_validator(mode="after")
+    def _only_loopback_without_accounts(self) -> Self:
+        beyond = [name for name in self.allowed_hosts if name not in LOOPBACK_NAMES]
+        if beyond and not self.allow_insecure:
+            raise ValueError(
+                f"ALLOWED_HOSTS names {beyond[0]!r}, beyond this machine, while everyone who comes is the same user. "
+                "Take it out of ALLOWED_HOSTS, or set ALLOW_INSECURE=1 if whoever reaches it may see and use everything"
+            )
+        return self
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file; a relative path starts at `backend/`."""
+        return BACKEND / self.database_url.removeprefix("sqlite:///")
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        StartRefused: a value cannot be. The sentence names the variable, what it was (no secret) and what it may be.
+    """
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        raise StartRefused("\n".join(_sentence(problem) for problem in error.errors(include_url=False))) from None
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    why = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    if not problem["loc"]:
+        return f"{why}."
+    name = str(problem["loc"][0])
+    secret = Settings.model_fields[name].annotation == SecretStr | None
+    was = "what it is" if secret else repr(problem["input"])
+    return f"{name.upper()} cannot be {was}: {why}."

@@ -1,0 +1,138 @@
+"""A request to who asks, what with, and from which place; and the answer to a stream."""
+
+import random
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Literal, cast
+
+import msgspec
+from fastapi import Depends, Header, Query, Request, Response
+
+from app.errors import Invalid, Malformed
+from app.models import LOCAL, Cursor, Principal
+from app.protocols.base import WireFormat
+from app.protocols.chat import BareChat, ResumableChat
+from app.protocols.ui_message import UIMessage
+from app.services.ai_service import AIService, Started
+from app.services.reading import Reading
+from app.settings import Settings
+from app.web.sse import MEDIA_TYPE, EventStream
+
+RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered by all readers in one moment
+Format = Literal["chat", "ui"]
+
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_BARE = BareChat()
+
+
+class Services(msgspec.Struct, frozen=True):
+    """What routers may use."""
+
+    ai: AIService
+    settings: Settings
+    ready: Callable[[], Awaitable[None]]
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.state.services)
+
+
+def _principal() -> Principal:
+    return LOCAL
+
+
+CurrentServices = Annotated[Services, Depends(_services)]
+CurrentPrincipal = Annotated[Principal, Depends(_principal)]
+
+
+def _cursor(
+    last_event_id: Annotated[str | None, Header(description="Where to go on: the last `id` that was received.")] = None,
+    last_event_id_query: Annotated[
+        str | None,
+        Query(alias="last_event_id", description="The same, for clients that cannot set headers. The header wins."),
+    ] = None,
+) -> Cursor | None:
+    text = last_event_id if last_event_id is not None else last_event_id_query
+    return Cursor.parse(text) if text is not None else None
+
+
+def _key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Makes this request repeatable: the same key and body give the same answer, paid once."),
+    ] = None,
+) -> str | None:
+    return checked_key(idempotency_key)
+
+
+def _format(
+    format: Annotated[
+        Format, Query(description="`chat`: this API's frames. `ui`: the AI SDK's UI message stream, v1.")
+    ] = "chat",
+) -> Format:
+    return format
+
+
+CurrentCursor = Annotated[Cursor | None, Depends(_cursor)]
+IdempotencyKey = Annotated[str | None, Depends(_key)]
+StreamFormat = Annotated[Format, Depends(_format)]
+
+
+def checked_key(key: str | None) -> str | None:
+    """`key`, if it may be one.
+
+    Raises:
+        Invalid: it may not.
+    """
+    if key is not None and not _KEY.fullmatch(key):
+        raise Invalid("A key has 1 to 128 characters out of A-Z a-z 0-9 . _ : and -.")
+    return key
+
+
+def check_query(request: Request) -> None:
+    """Raises Malformed where the query is not UTF-8: guessing would ask another question than was meant."""
+    query = request.scope["query_string"]
+    try:
+        re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes.fromhex(match[1].decode()), query).decode("utf-8")
+    except ValueError as error:
+        raise Malformed("The query is not UTF-8. Encode it with encodeURIComponent or the like.") from error
+
+
+def wire_format(format: Format, *, bare: bool = False) -> WireFormat:
+    """The format of one response."""
+    if format == "ui":
+        return UIMessage(random.randint(*RETRY_MILLISECONDS))  # noqa: S311 - spreads reconnects; no secret
+    if bare:
+        return _BARE
+    return ResumableChat(random.randint(*RETRY_MILLISECONDS))  # noqa: S311
+
+
+def wants_events(request: Request) -> bool:
+    """Whether `Accept` names `text/event-stream`: such a client understands ids and comments."""
+    for item in ",".join(request.headers.getlist("accept")).split(","):
+        media_type, *parameters = (part.strip().lower() for part in item.split(";"))
+        if media_type == MEDIA_TYPE and not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters):
+            return True
+    return False
+
+
+async def read_from(services: Services, principal: Principal, cursor: Cursor, wire: WireFormat) -> Response:
+    """The rest of a run's log as a stream; 204 where nothing is left, which is what stops an `EventSource`."""
+    reading = await services.ai.follow(principal, cursor, wire)
+    if reading is None:
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+    return _stream(services, reading, replayed=False)
+
+
+async def read_started(services: Services, principal: Principal, started: Started, wire: WireFormat) -> Response:
+    """A run's log from its start as a stream."""
+    reading = await services.ai.follow(principal, Cursor(started.run_id), wire)
+    assert reading is not None  # only a cursor at the very end has nothing left
+    return _stream(services, reading, replayed=started.replayed)
+
+
+def _stream(services: Services, reading: Reading, *, replayed: bool) -> EventStream:
+    settings = services.settings
+    return EventStream(
+        reading, keepalive=settings.keepalive_seconds, send_timeout=settings.send_timeout_seconds, replayed=replayed
+    )

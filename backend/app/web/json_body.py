@@ -1,0 +1,69 @@
+"""Bodies are JSON and nothing else: said by their type, readable, not nested to make us stumble."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+from fastapi import HTTPException, Request, Response
+from fastapi.routing import APIRoute
+
+MAX_NESTING = 16  # our own bodies have 3 levels
+_NOT_JSON = "The body is not JSON. Check its quotes and commas."
+
+
+def read_json(text: bytes | str) -> Any:
+    """The value that `text` spells.
+
+    Raises:
+        HTTPException: 400; it is not JSON (NaN and Infinity are not), not UTF-8, or nested deeper than `MAX_NESTING`.
+    """
+    try:
+        value: Any = json.loads(text if isinstance(text, str) else text.decode("utf-8"), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, _NOT_JSON) from error
+    level = [cast(Any, value)] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_NESTING):
+        if not level:
+            return cast(Any, value)
+        level = [child for parent in level for child in _children(parent)]
+    raise HTTPException(400, f"The JSON is nested deeper than {MAX_NESTING} levels.")
+
+
+class JsonRequest(Request):
+    """A request whose body is read by `read_json`."""
+
+    async def json(self) -> Any:
+        """See `read_json`."""
+        return read_json(await self.body())
+
+
+class JsonRoute(APIRoute):
+    """A route that refuses, with 415, a body that does not say it is JSON: a form on a foreign page cannot say so."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with the check before it."""
+        handle = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def checked(request: Request) -> Response:
+            if takes_body:
+                media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+                if (
+                    media_type != "application/json"
+                    or request.headers.get("content-encoding", "identity").lower() != "identity"
+                ):
+                    raise HTTPException(
+                        415, "The body must be JSON: send it uncompressed, with Content-Type: application/json."
+                    )
+            return await handle(JsonRequest(request.scope, request.receive))
+
+        return checked
+
+
+def _children(value: Any) -> list[Any]:
+    children = cast(dict[str, Any], value).values() if isinstance(value, dict) else cast(list[Any], value)
+    return [child for child in children if isinstance(child, (dict, list))]
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)

@@ -1,0 +1,237 @@
+"""What every request passes, outermost first: envelope, gate, limits. Pure ASGI, so that nothing is buffered."""
+
+import asyncio
+import time
+from ipaddress import ip_address
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import BodyTooLarge, ChatError, ForbiddenOrigin, QueryTooLong, StartRefused, WrongHost
+from app.settings import Settings
+from app.telemetry import log, where
+from app.web.problems import problem
+
+TRANSPORT = "chat.transport"  # key of the scope: the client's socket, for cutting off a reader that takes nothing
+MAX_QUERY_BYTES = 16 * 2**10
+MAX_DROPPED_BYTES = 16 * 2**20  # of a body that was refused: read, so that the client comes to read the answer
+MAX_DROPPED_SECONDS = 2.0
+_PROBES = ("/health", "/ready")
+_API = ("/api/", "/v1/")
+
+
+class Envelope:
+    """Outermost: headers of every response, one log line a request (never its query), the last resort for errors."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return  # no websockets here; the server answers 403
+        scope[TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
+        began = time.perf_counter()
+        status = 0
+
+        async def envelop(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "same-origin"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, envelop)
+        except Exception as error:  # noqa: BLE001 - the request's boundary
+            log.error("request.broke", path=scope["path"][:200], error=type(error).__name__, where=where(error))
+            if status == 0:
+                await problem(ChatError("Something went wrong inside the service. Try again."))(scope, receive, envelop)
+        finally:
+            if scope["path"] not in _PROBES:
+                took = time.perf_counter() - began
+                log.info(
+                    "request", method=scope["method"], path=scope["path"][:200], status=status, seconds=round(took, 4)
+                )
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets the server say why it does not start in our one sentence, without a traceback."""
+        failed: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold)
+        except StartRefused as refusal:
+            await send({"type": "lifespan.startup.failed", "message": refusal.message})
+        except BaseException:
+            for message in failed:
+                await send(message)
+            raise
+
+
+class Gate:
+    """Who may ask from where (api.md): the host asked for, the peer's address, the page that asks."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._hosts = frozenset(settings.allowed_hosts)
+        self._origins = frozenset(settings.cors_origins)
+        self._allow_insecure = settings.allow_insecure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            try:
+                self._check_host(scope, headers)
+                self._check_peer(scope)
+                self._check_origin(scope, headers)
+            except ChatError as error:
+                await problem(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _check_host(self, scope: Scope, headers: Headers) -> None:
+        hosts = headers.getlist("host")
+        name = _without_port(hosts[0].lower()) if len(hosts) == 1 else ""
+        if name in self._hosts or (scope["path"] in _PROBES and (not hosts or _is_address(name))):
+            return
+        raise WrongHost("This service does not answer to that host name. If it should, add the name to ALLOWED_HOSTS.")
+
+    def _check_peer(self, scope: Scope) -> None:
+        client = scope.get("client")  # None on a Unix socket, whose file has rights of its own
+        if self._allow_insecure or client is None or _is_loopback(client[0]):
+            return
+        raise WrongHost(
+            "This service answers only its own machine while everyone who comes is the same user. "
+            "To let other machines in, set ALLOW_INSECURE=1 and add the name they use to ALLOWED_HOSTS."
+        )
+
+    def _check_origin(self, scope: Scope, headers: Headers) -> None:
+        under_api = scope["path"].startswith(_API)
+        if under_api and "prefetch" in headers.get("sec-purpose", ""):
+            raise ForbiddenOrigin("Prefetching is not answered: a question costs something.")
+        origins = headers.getlist("origin")
+        if origins:
+            origin = origins[0].lower()
+            same = _without_default_port(origin.partition("://")[2]) == _without_default_port(
+                headers.get("host", "").lower()
+            )
+            if len(origins) == 1 and (origin in self._origins or ("://" in origin and same)):
+                return
+            raise ForbiddenOrigin(
+                "Pages from this origin may not use the service. If they should, add it to CORS_ORIGINS."
+            )
+        if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+            return
+        navigates = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        if scope["method"] == "GET" and navigates and not under_api:
+            return
+        raise ForbiddenOrigin("Other sites may not use the service through a visitor's browser.")
+
+
+class Limits:
+    """Innermost: how much a request may carry. The body is counted while it is read, whatever its length said."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._max_body = settings.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if len(scope["query_string"]) > MAX_QUERY_BYTES:
+            await problem(QueryTooLong("The address is too long. Send the question by POST."))(scope, receive, send)
+            return
+        await _Counted(self._app, self._max_body)(scope, receive, send)
+
+
+class _Counted:
+    def __init__(self, app: ASGIApp, max_body: int) -> None:
+        self._app = app
+        self._max_body = max_body
+        self._refusal = BodyTooLarge(f"The body is larger than {max_body:,} bytes. Shorten the history.")
+        self._size = 0
+        self._too_large = False
+        self._more = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length[:19]) > self._max_body:
+            if headers.get("expect", "").lower() != "100-continue":  # such a client waits for our word before it sends
+                await self._drop(receive)
+            await self._refuse(scope, receive, send)
+            return
+
+        async def count() -> Message:
+            message = await receive()
+            if message["type"] == "http.request":
+                self._more = message.get("more_body", False)
+                self._size += len(message.get("body", b""))
+                if self._size > self._max_body:
+                    self._too_large = True
+                    raise HTTPException(413)
+            return message
+
+        async def answer(message: Message) -> None:
+            if not self._too_large:
+                await send(message)
+
+        await self._app(scope, count, answer)
+        if self._too_large:
+            await self._drop(receive)
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = problem(self._refusal)
+        response.headers["Connection"] = "close"
+        await response(scope, receive, send)
+
+    async def _drop(self, receive: Receive) -> None:
+        dropped = 0
+        try:
+            async with asyncio.timeout(MAX_DROPPED_SECONDS):
+                while self._more and dropped < MAX_DROPPED_BYTES:
+                    message = await receive()
+                    self._more = message["type"] == "http.request" and message.get("more_body", False)
+                    dropped += len(message.get("body", b""))
+        except TimeoutError:
+            pass  # it was told often enough
+
+
+def _without_port(host: str) -> str:
+    name, separator, port = host.rpartition(":")
+    name = name if separator and port.isdigit() else host
+    return name.removesuffix(".")
+
+
+def _without_default_port(host: str) -> str:
+    return host.removesuffix(":80").removesuffix(":443")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

@@ -1,0 +1,99 @@
+"""A refusal to application/problem+json (RFC 9457). Nothing else in the house renders an error."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.errors import ChatError, Invalid, Malformed, MethodNotAllowed, NotFound, UnsupportedMedia
+from app.models import ProblemBody
+
+MEDIA_TYPE = "application/problem+json"
+MAX_FIELDS = 20  # of a 422: enough to mend the request, bounded whatever was sent
+
+
+def problem(error: ChatError, *, fields: list[dict[str, object]] | None = None) -> JSONResponse:
+    """`error` as a response."""
+    body = ProblemBody(
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        detail=error.message,
+        code=error.code,
+        retryable=error.retryable,
+        errors=fields,
+    )
+    headers = {"Cache-Control": "no-store"}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of `app` rendered here."""
+    app.add_exception_handler(ChatError, _chat_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error bodies of a route, for its documentation."""
+    return {
+        status: {"model": ProblemBody, "description": _WHEN[status], "content": {MEDIA_TYPE: {}}} for status in statuses
+    }
+
+
+_WHEN = {
+    400: "The request cannot be read, or the cursor is none.",
+    403: "The page that asks is not one of `CORS_ORIGINS`, or the browser only guesses that it may be needed.",
+    404: "There is no such thing, it is someone else's, or it is no longer kept.",
+    413: "The body is larger than `MAX_BODY_BYTES`.",
+    414: "The query is longer than 16 KiB.",
+    415: "The body is not `application/json`.",
+    421: "The host is not one of `ALLOWED_HOSTS`, or the client is another machine.",
+    422: "A field is missing, too long or not what it may be.",
+    503: "The service is full, shutting down, or cannot save. `Retry-After` says when to come back.",
+    507: "There is no room left to save.",
+}
+
+
+async def _chat_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ChatError)
+    return problem(error)
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if found and found[0].get("type") == "json_invalid":
+        return problem(Malformed("The body is not JSON. Check its quotes and commas."))
+    # Never `input`: it is what a person wrote, and it may not even be JSON.
+    fields: list[dict[str, object]] = [
+        {"loc": [str(item) for item in one["loc"]][:8], "msg": str(one["msg"]), "type": str(one["type"])}
+        for one in found[:MAX_FIELDS]
+    ]
+    places = [".".join(str(item) for item in one["loc"]) for one in found[:1]]
+    return problem(
+        Invalid(f"{places[0]}: {fields[0]['msg']}." if fields else "The request is not valid."), fields=fields
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    match error.status_code:
+        case 404:
+            known: ChatError = NotFound("There is nothing at this address. The addresses are listed at /docs.")
+        case 405:
+            known = MethodNotAllowed("This address does not take this method. The methods are listed at /docs.")
+        case 415:
+            known = UnsupportedMedia(str(error.detail))
+        case 400:
+            known = Malformed(str(error.detail))
+        case status:
+            known = ChatError(str(error.detail))
+            known.status = status
+    response = problem(known)
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,115 @@
+"""Bytes of a reading to an open response: heartbeat, slow readers, and nothing per token but a copy."""
+
+import asyncio
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.services.reading import Reading
+from app.web.middleware import TRANSPORT
+
+MEDIA_TYPE = "text/event-stream"
+
+
+class EventStream(Response):
+    """Writes a reading until it is finished or its reader has gone.
+
+    A reader that takes nothing is cut off, and may come back.
+    """
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, reading: Reading, *, keepalive: float, send_timeout: float, replayed: bool = False) -> None:
+        """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds."""
+        super().__init__(
+            headers={
+                "X-Run-Id": reading.run_id,
+                "Cache-Control": "no-cache, no-transform",
+                "X-Accel-Buffering": "no",
+                **dict(reading.wire.headers),
+                **({"Idempotent-Replayed": "true"} if replayed else {}),
+            }
+        )
+        del self.headers["content-length"]
+        self._reading = reading
+        self._keepalive = keepalive
+        self._send_timeout = send_timeout
+        self._waiter: asyncio.Future[None] | None = None
+        self._news = False
+        self._beat = False
+        self._gone = False
+        self._wrote_at = 0.0
+        self._sending_since: float | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the stream (ASGI)."""
+        self._loop = asyncio.get_running_loop()
+        self._transport: Any = scope.get(TRANSPORT)
+        self._wrote_at = self._loop.time()
+        leaving = asyncio.create_task(self._until_gone(receive), name="reader-leaving")
+        self._timer = self._loop.call_later(min(self._keepalive, self._send_timeout), self._tick)
+        self._reading.listen(self._ring)  # listen first, look second
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await self._write_all(send)
+        finally:
+            self._reading.unlisten(self._ring)
+            self._timer.cancel()
+            leaving.cancel()
+
+    async def _write_all(self, send: Send) -> None:
+        reading = self._reading
+        while not self._gone:
+            self._news = False
+            data = reading.take()
+            if self._beat:
+                self._beat = False
+                data = data or reading.wire.heartbeat
+            if data or reading.finished:
+                self._sending_since = self._loop.time()
+                await send({"type": "http.response.body", "body": data, "more_body": not reading.finished})
+                self._sending_since = None
+                self._wrote_at = self._loop.time()
+                if reading.finished:
+                    break
+            elif not self._news:
+                self._waiter = self._loop.create_future()
+                await self._waiter
+                self._waiter = None
+        if reading.finished and not self._gone:
+            reading.delivered()
+
+    def _ring(self) -> None:
+        self._news = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _until_gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._ring()
+
+    def _tick(self) -> None:
+        """One timer a reader for both deadlines; writing does not touch it: it looks when it rings."""
+        now = self._loop.time()
+        if self._sending_since is not None:
+            if now - self._sending_since >= self._send_timeout:
+                self._cut()
+                return
+            at = self._sending_since + self._send_timeout
+        else:
+            if now - self._wrote_at >= self._keepalive:
+                self._beat = True
+                self._wrote_at = now
+                self._ring()
+            at = min(self._wrote_at + self._keepalive, now + self._send_timeout)
+        self._timer = self._loop.call_at(at, self._tick)
+
+    def _cut(self) -> None:
+        # Closing politely would wait for the very reader that takes nothing.
+        if self._transport is not None:
+            self._transport.abort()
+        self._gone = True
+        self._ring()
