@@ -28,6 +28,9 @@ from app.telemetry import log
 from app.web import problems
 from app.web.deps import Services
 from app.web.middleware import Envelope, Gate, Limits
+from app.web.sse import OpenStreams
+
+LAST_FRAMES_SECONDS = 2.0  # after the drain, for readers to be told how it ended
 
 _ABOUT = """An answer is a durable log that responses read: it is never lost, and never bought twice.
 
@@ -106,7 +109,13 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     sweeper = Sweeper(store)
     sweeper.start()
     stack.push_async_callback(sweeper.close)
-    stack.callback(_drain_on_signal(engine.drain))
+    streams = OpenStreams()
+
+    def drain() -> None:
+        engine.drain()
+        asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, streams.cut)
+
+    stack.callback(_drain_on_signal(drain))
     if missing := catalog.missing(settings):
         log.warning("model.missing", message=missing)
     log.info(
@@ -124,7 +133,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         if database.trouble is not None:
             await database.probe()
 
-    return Services(ai=ai, settings=settings, ready=ready)
+    return Services(ai=ai, settings=settings, streams=streams, ready=ready)
 
 
 def _recover(connection: Any, clock: Clock) -> int:

@@ -151,7 +151,7 @@ class AIService:
             BadCursor: the run still lives, and holds less than the cursor says.
         """
         live = self._engine.live(principal.id, cursor.run_id)
-        live_log = live.log if live is not None else _log(await self._kept(principal, cursor.run_id))
+        live_log = live.log if live is not None else self._replay(await self._kept(principal, cursor.run_id))
         if cursor.told == 2 and live_log.ending is not None:
             return None
         return Reading(live_log, wire, cursor, delivered=lambda: self._asked.delivered(cursor.run_id))
@@ -165,7 +165,8 @@ class AIService:
         live = self._engine.live(principal.id, run_id)
         if live is not None:
             return RunBody.of(live.run, live.log.note or live.log.about)
-        return RunBody.of((await self._kept(principal, run_id)).run)
+        run = (await self._kept(principal, run_id)).run
+        return RunBody.of(run, self._about(run))
 
     # ── Cancel ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,6 +188,19 @@ class AIService:
             log.warning("cancel.not_marked", run=run_id, code=error.code)
         return CancelBody(id=run_id, status=live.run.status)
 
+    def _replay(self, kept: Kept) -> LiveLog:
+        """The log of an ended run, as its saved parts give it."""
+        run = kept.run
+        replay = LiveLog(run.id, message_id=run.message_id, model=run.model, about=self._about(run))
+        replay.publish(list(unfold(kept.parts)))
+        # Without an ending it is a run that nobody writes any more: it stopped in the middle, whatever its row says.
+        replay.end(run.ending or INTERRUPTED, run.usage)
+        return replay
+
+    def _about(self, run: Run) -> str | None:
+        info = self._provider.info
+        return info.note if run.model == info.id else None
+
     async def _kept(self, principal: Principal, run_id: str) -> Kept:
         kept = await self._store.run(principal.id, run_id)
         if kept is None:
@@ -197,12 +211,3 @@ class AIService:
 def fingerprint(path: Path, request: ChatRequest) -> str:
     """What a key or a repeated GET stands for: the path and the validated body, and nothing that can be read back."""
     return hashlib.sha256(f"{path}\n{request.model_dump_json()}".encode()).hexdigest()
-
-
-def _log(kept: Kept) -> LiveLog:
-    """The log of an ended run, as its saved parts give it."""
-    replay = LiveLog(kept.run.id, message_id=kept.run.message_id, model=kept.run.model)
-    replay.publish(list(unfold(kept.parts)))
-    # Without an ending it is a run that nobody writes any more: it stopped in the middle, whatever its row says.
-    replay.end(kept.run.ending or INTERRUPTED, kept.run.usage)
-    return replay

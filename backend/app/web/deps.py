@@ -16,7 +16,7 @@ from app.protocols.ui_message import UIMessage
 from app.services.ai_service import AIService, Started
 from app.services.reading import Reading
 from app.settings import Settings
-from app.web.sse import MEDIA_TYPE, EventStream
+from app.web.sse import MEDIA_TYPE, EventStream, OpenStreams
 
 RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered by all readers in one moment
 Format = Literal["chat", "ui"]
@@ -30,6 +30,7 @@ class Services(msgspec.Struct, frozen=True):
 
     ai: AIService
     settings: Settings
+    streams: OpenStreams
     ready: Callable[[], Awaitable[None]]
 
 
@@ -134,5 +135,9 @@ async def read_started(services: Services, principal: Principal, started: Starte
 def _stream(services: Services, reading: Reading, *, replayed: bool) -> EventStream:
     settings = services.settings
     return EventStream(
-        reading, keepalive=settings.keepalive_seconds, send_timeout=settings.send_timeout_seconds, replayed=replayed
+        reading,
+        services.streams,
+        keepalive=settings.keepalive_seconds,
+        send_timeout=settings.send_timeout_seconds,
+        replayed=replayed,
     )

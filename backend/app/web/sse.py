@@ -12,6 +12,18 @@ from app.web.middleware import TRANSPORT
 MEDIA_TYPE = "text/event-stream"
 
 
+class OpenStreams:
+    """The streams that are being written, so that a shutdown need not wait for readers that take nothing."""
+
+    def __init__(self) -> None:
+        self.all: set[EventStream] = set()
+
+    def cut(self) -> None:
+        """Cut every reader off; each may come back to the next process."""
+        for stream in tuple(self.all):
+            stream.cut()
+
+
 class EventStream(Response):
     """Writes a reading until it is finished or its reader has gone.
 
@@ -20,7 +32,9 @@ class EventStream(Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, reading: Reading, *, keepalive: float, send_timeout: float, replayed: bool = False) -> None:
+    def __init__(
+        self, reading: Reading, among: OpenStreams, *, keepalive: float, send_timeout: float, replayed: bool = False
+    ) -> None:
         """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds."""
         super().__init__(
             headers={
@@ -33,6 +47,7 @@ class EventStream(Response):
         )
         del self.headers["content-length"]
         self._reading = reading
+        self._among = among
         self._keepalive = keepalive
         self._send_timeout = send_timeout
         self._waiter: asyncio.Future[None] | None = None
@@ -50,10 +65,12 @@ class EventStream(Response):
         leaving = asyncio.create_task(self._until_gone(receive), name="reader-leaving")
         self._timer = self._loop.call_later(min(self._keepalive, self._send_timeout), self._tick)
         self._reading.listen(self._ring)  # listen first, look second
+        self._among.all.add(self)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await self._write_all(send)
         finally:
+            self._among.all.discard(self)
             self._reading.unlisten(self._ring)
             self._timer.cancel()
             leaving.cancel()
@@ -96,7 +113,7 @@ class EventStream(Response):
         now = self._loop.time()
         if self._sending_since is not None:
             if now - self._sending_since >= self._send_timeout:
-                self._cut()
+                self.cut()
                 return
             at = self._sending_since + self._send_timeout
         else:
@@ -107,8 +124,8 @@ class EventStream(Response):
             at = min(self._wrote_at + self._keepalive, now + self._send_timeout)
         self._timer = self._loop.call_at(at, self._tick)
 
-    def _cut(self) -> None:
-        # Closing politely would wait for the very reader that takes nothing.
+    def cut(self) -> None:
+        """Cut the reader off. Closing politely would wait for the very reader that takes nothing."""
         if self._transport is not None:
             self._transport.abort()
         self._gone = True
