@@ -1,0 +1,86 @@
+"""What must hold in the database whenever the service is not running and has recovered once."""
+
+import json
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ENDED = frozenset({"completed", "cancelled", "failed", "interrupted"})
+
+
+@dataclass(frozen=True)
+class Books:
+    """The rows of a stopped service's database, read from a copy: looking changes nothing."""
+
+    runs: Sequence[dict[str, Any]]
+    messages: Sequence[dict[str, Any]]
+    journal: Sequence[dict[str, Any]]
+
+    @classmethod
+    def read(cls, database: Path) -> "Books":
+        """All rows, of a file that SQLite finds in order.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "copy.db"
+            for suffix in ("", "-wal"):
+                if (source := Path(f"{database}{suffix}")).exists():
+                    shutil.copy(source, f"{copy}{suffix}")
+            connection = sqlite3.connect(copy)
+            connection.row_factory = sqlite3.Row
+            try:
+                assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+                assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+                return cls(*(_rows(connection, table) for table in ("runs", "messages", "journal")))
+            finally:
+                connection.close()
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """The row of one run."""
+        return next(run for run in self.runs if run["id"] == run_id)
+
+    def text(self, run_id: str, kind: str = "text") -> str:
+        """What is kept of a run's answer."""
+        message = next(message for message in self.messages if message["id"] == self.run(run_id)["message_id"])
+        parts = json.loads(message["parts"]) if message["parts"] else []
+        return "".join(part["text"] for part in parts if part.get("kind", part.get("type")) == kind)
+
+    def holds(self, word: str) -> bool:
+        """Whether any cell holds it."""
+        cells = (value for row in (*self.runs, *self.messages, *self.journal) for value in row.values())
+        return any(word.encode() in (cell if isinstance(cell, bytes) else str(cell).encode()) for cell in cells)
+
+
+def check(database: Path, *, crashed: bool = False) -> Books:
+    """Read the books and check what always holds: one ending each, one message each, nothing left over.
+
+    With `crashed` the service was killed and has not run since, so runs may be live and the journal untrimmed.
+
+    Raises:
+        AssertionError: with the rows that are wrong.
+    """
+    books = Books.read(database)
+    ids = [run["id"] for run in books.runs]
+    assert len(ids) == len(set(ids)), "an id of a run is used twice"
+    messages = {message["id"]: message for message in books.messages}
+    for run in books.runs:
+        assert run["status"] in ENDED or crashed, f"a run is left half alive: {run}"
+        assert (run["status"] in ENDED) == (run["ended_at"] is not None), f"status and end disagree: {run}"
+        assert run["message_id"] in messages, f"a run without its message: {run}"
+        assert run["status"] != "completed" or run["error_code"] is None, f"completed with an error: {run}"
+        assert run["status"] not in ("failed", "interrupted") or run["error_code"], f"ended without a reason: {run}"
+    writers = [run["message_id"] for run in books.runs]
+    assert len(writers) == len(set(writers)), "two runs wrote one message"
+    if not crashed:
+        assert not books.journal, f"the journal is not trimmed: {len(books.journal)} rows"
+    return books
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(f'SELECT * FROM "{table}"')]
