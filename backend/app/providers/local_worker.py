@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # from linux/prctl.h
-NICENESS = 10  # the service's own loop goes first, also on a machine with one core
+NICENESS = 5  # the service's own loop goes first when cores are short
 OOM_SCORE = "500"  # of -1000 to 1000: where memory runs out, the kernel takes this process and not the service
 
 

@@ -85,6 +85,7 @@ class LiveRun:
         self.task: asyncio.Task[None] | None = None
         self.begun = False  # a task that is cancelled before its first step never takes it
         self.generating = True
+        self.save_failed = False
         self.started = 0.0
         self.progress: float | None = None
         self.unread_since: float | None = 0.0
@@ -319,7 +320,9 @@ class RunEngine:
         try:
             await self._store.finish(live.run, parts)
         except StorageError as error:
-            log.warning("run.not_saved", run=live.run.id, code=error.code)
+            if not live.save_failed:  # once is enough; it is tried again several times a second
+                log.warning("run.not_saved", run=live.run.id, code=error.code)
+            live.save_failed = True
             return False
         return True
 
