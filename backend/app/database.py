@@ -123,9 +123,9 @@ class Database:
             ) from error
         try:
             self._raw = self._connect(f"{self.path.as_uri()}?mode=rw")
+            self._claim()  # first: turning on the WAL would change another program's file
             self._raw.execute("PRAGMA journal_mode=WAL")
             self._raw.execute(f"PRAGMA journal_size_limit={WAL_BYTES_KEPT}")
-            self._claim()
         except sqlite3.Error as error:
             self._release()
             raise StartRefused(

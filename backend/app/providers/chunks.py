@@ -83,7 +83,7 @@ class ChunkReader:
         """
         try:
             chunk = _decoder.decode(data)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             chunk = _lenient(data)  # lone surrogates, 1e400, or a field of another type than the protocol's
         deltas: list[Delta] = []
         if chunk.choices:

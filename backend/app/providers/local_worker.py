@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # from linux/prctl.h
-NICENESS = 5  # the service's own loop goes first when cores are short
 OOM_SCORE = "500"  # of -1000 to 1000: where memory runs out, the kernel takes this process and not the service
 
 
@@ -37,7 +36,7 @@ def main() -> None:
 
 
 def _yield_to_the_parent() -> None:
-    os.nice(NICENESS)
+    """Where one of the two has to die, it is this process."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         with suppress(OSError):  # a hardened container may forbid even this
@@ -79,17 +78,18 @@ def _configure(params: Any, model: str, key: str, slots: int, slot_tokens: int) 
     params.kv_unified = False  # one pool would let a long answer break off another's
     params.ctx_shift = False  # a full slot ends with "length" instead of silently forgetting the start
     params.cache_ram_mib = 0  # else up to 8 GiB of prompts that have already been answered
-    threads = _cores()
+    threads = _threads()
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
     return params
 
 
-def _cores() -> int:
-    """How many cores this process may use, which in a container can be fewer than the machine has."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _threads() -> int:
+    """As many as there are cores. No lower priority (nice): the threads wait for each other by spinning, and a busy
+    neighbour would then stop them all.
+    """
+    # In a container the affinity can name fewer cores than the machine has.
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

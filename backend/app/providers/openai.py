@@ -212,6 +212,8 @@ async def _read(response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[Del
     content = response.content
     try:
         received = await content.readany()
+        while received.isspace():  # some servers send white space while they think
+            received = await content.readany()
         # Some servers ignore `stream`, and some name the wrong type: the first byte tells.
         if received.lstrip()[:1] == b"{":
             yield answer.whole(await _document(content, received))

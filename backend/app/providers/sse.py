@@ -66,6 +66,7 @@ class SSEDecoder:
         return events
 
     def _take(self, line: bytes, events: list[Event]) -> None:
+        self._check(len(line))
         if self._at_start:
             self._at_start = False
             line = line.removeprefix(_BOM)

@@ -22,16 +22,16 @@ class Health(BaseModel):
     status: str = Field(examples=["healthy"])
 
 
-@router.api_route("/", methods=["GET", "HEAD"], tags=["health"], summary="Who is there", operation_id="root")
+@router.head("/", include_in_schema=False)
+@router.get("/", tags=["health"], summary="Who is there")
 async def root(response: Response) -> Greeting:
     """The name of the service."""
     response.headers["Vary"] = "Accept"
     return Greeting(message="AI Chat Service API")
 
 
-@router.api_route(
-    "/health", methods=["GET", "HEAD"], tags=["health"], summary="Whether it lives", operation_id="health"
-)
+@router.head("/health", include_in_schema=False)
+@router.get("/health", tags=["health"], summary="Whether it lives")
 async def health(response: Response) -> Health:
     """Answers as long as the process can."""
     response.headers["Cache-Control"] = "no-store"

@@ -1,5 +1,6 @@
 """/docs and /redoc: their scripts and styles come from us, so they work offline and under a strict policy."""
 
+import mimetypes
 from importlib.resources import files
 from pathlib import Path
 
@@ -79,4 +80,5 @@ async def redoc() -> HTMLResponse:
 
 def assets() -> StaticFiles:
     """The scripts and styles of both, out of the package that bundles them."""
+    mimetypes.init()  # reads the system's tables now, instead of in the event loop at the first file
     return StaticFiles(directory=Path(str(files("fastapi_offline"))) / "static")

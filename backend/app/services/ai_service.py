@@ -210,4 +210,5 @@ class AIService:
 
 def fingerprint(path: Path, request: ChatRequest) -> str:
     """What a key or a repeated GET stands for: the path and the validated body, and nothing that can be read back."""
-    return hashlib.sha256(f"{path}\n{request.model_dump_json()}".encode()).hexdigest()
+    body = request if request.history else request.model_copy(update={"history": None})  # none, null and [] mean the same
+    return hashlib.sha256(f"{path}\n{body.model_dump_json()}".encode()).hexdigest()

@@ -103,6 +103,7 @@ class RunEngine:
         self._lives: dict[str, LiveRun] = {}
         self._live_bytes = 0
         self._draining = False
+        self._drain_until = 0.0
         self.on_ended: Callable[[str, RunStatus], None] = lambda run_id, status: None
 
     # ── What others ask ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,15 +178,20 @@ class RunEngine:
             return
         self._draining = True
         log.info("drain.started", runs=len(self._lives))
-        asyncio.get_running_loop().call_later(self._settings.drain_seconds, self._interrupt_all)
+        loop = asyncio.get_running_loop()
+        self._drain_until = loop.time() + self._settings.drain_seconds
+        loop.call_at(self._drain_until, self._interrupt_all)
 
     async def close(self) -> None:
-        """Interrupt what still lives, and wait until every ending is saved or certainly cannot be."""
-        self._draining = True
-        self._interrupt_all()
+        """Drain, and wait until every ending is saved or certainly cannot be."""
+        self.drain()
+        for live in list(self._lives.values()):
+            if live.abandonable and not live.log.readers:  # nobody can be waiting for it
+                self.stop(live, INTERRUPTED)
         tasks = [live.task for live in self._lives.values() if live.task is not None]
         if tasks:
-            await asyncio.wait(tasks, timeout=self._settings.save_timeout_seconds + 1)
+            rest = max(0.0, self._drain_until - asyncio.get_running_loop().time())
+            await asyncio.wait(tasks, timeout=rest + self._settings.save_timeout_seconds + 1)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -22,7 +22,7 @@ def read_json(text: bytes | str) -> Any:
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, _NOT_JSON) from error
     level = [cast(Any, value)] if isinstance(value, (dict, list)) else []
-    for _ in range(MAX_NESTING):
+    for _ in range(MAX_NESTING + 1):
         if not level:
             return cast(Any, value)
         level = [child for parent in level for child in _children(parent)]

@@ -92,8 +92,8 @@ class Gate:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             try:
-                self._check_host(scope, headers)
                 self._check_peer(scope)
+                self._check_host(scope, headers)
                 self._check_origin(scope, headers)
             except ChatError as error:
                 await problem(error)(scope, receive, send)
