@@ -39,7 +39,9 @@ class UIMessage:
             return prelude
         metadata = {"model": log.model, "run_id": log.run_id} | ({"note": log.about} if log.about else {})
         start = _frame(place, {"type": "start", "messageId": log.message_id, "messageMetadata": metadata})
-        inside = next((piece for piece in log.pieces if piece.part == cursor.part), None) if cursor.offset else None
+        # Before a part's first character the one before it is still to be ended, so it is what is started again.
+        opened = cursor.part if cursor.offset else cursor.part - 1
+        inside = next((piece for piece in log.pieces if piece.part == opened), None)
         return prelude + start + (_frame(place, _mark(inside, "start")) if inside else b"")
 
     def piece(self, run_id: str, before: Piece | None, piece: Piece) -> bytes:

@@ -84,7 +84,7 @@ class ChunkReader:
         try:
             chunk = _decoder.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            chunk = _lenient(data)  # lone surrogates, 1e400, or a field of another type than the protocol's
+            chunk = _lenient(data)  # lone surrogates, no UTF-8, 1e400, or a field of another type
         deltas: list[Delta] = []
         if chunk.choices:
             for choice in chunk.choices:

@@ -210,5 +210,6 @@ class AIService:
 
 def fingerprint(path: Path, request: ChatRequest) -> str:
     """What a key or a repeated GET stands for: the path and the validated body, and nothing that can be read back."""
-    body = request if request.history else request.model_copy(update={"history": None})  # none, null and [] mean the same
+    # A history of null, of [] and none at all mean the same.
+    body = request if request.history else request.model_copy(update={"history": None})
     return hashlib.sha256(f"{path}\n{body.model_dump_json()}".encode()).hexdigest()
