@@ -47,7 +47,9 @@ class AnswerReader:
         """The deltas of an answer that came as one JSON document."""
         deltas: list[Delta] = []
         self._take([Event(document)], deltas)
-        return deltas + self.end()
+        deltas += self.end() if self.failure is None else []
+        self.over = self.failure is None
+        return deltas
 
     def _take(self, events: list[Event], deltas: list[Delta]) -> None:
         for event in events:
@@ -58,9 +60,9 @@ class AnswerReader:
                     deltas.append(FinishDelta("stop"))
                 self.over = True
                 return
-            if event.name in (b"", b"message", b"error"):
+            if event.name in (b"", b"message", b"error") and event.data.strip():  # an empty one is a heartbeat
                 try:
-                    deltas += self._chunks.read(event.data)
+                    self._chunks.read(event.data, deltas)
                 except ProviderError as error:
                     self._fail(error)
                     return

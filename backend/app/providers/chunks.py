@@ -36,6 +36,7 @@ _FINISH: dict[str, FinishReason] = {
     "function_call": "tool_calls",
 }
 _NOTHING = msgspec.Raw(b"")
+_NO_ERROR = {b"", b"null", b"false", b"{}", b'""'}  # what vendors write where there is none
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -74,8 +75,8 @@ class ChunkReader:
         self._half = ""  # a high surrogate whose other half may come with the next delta
         self._half_kind: PartKind = "text"
 
-    def read(self, data: bytes) -> list[Delta]:
-        """The deltas of one chunk.
+    def read(self, data: bytes, deltas: list[Delta]) -> None:
+        """Add the deltas of one chunk, also those that stand beside an error.
 
         Raises:
             UpstreamProtocol: it is not a JSON object.
@@ -85,18 +86,20 @@ class ChunkReader:
             chunk = _decoder.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             chunk = _lenient(data)  # lone surrogates, no UTF-8, 1e400, or a field of another type
-        deltas: list[Delta] = []
+        broken = False
         if chunk.choices:
             for choice in chunk.choices:
                 if choice.index == 0:
                     self._choose(choice, deltas)
-        if len(chunk.error) > 0 and bytes(chunk.error) != b"null":
+                    broken = broken or choice.finish_reason == "error"
+        if bytes(chunk.error) not in _NO_ERROR:
             raise _in_band(bytes(chunk.error))
         if bytes(chunk.object) == b'"error"':  # vLLM puts the error's fields at the top
             raise _in_band(data)
+        if broken:
+            raise UpstreamInterrupted("The model stopped in the middle. What it said is kept.")
         if len(chunk.usage) > 0 and (usage := _usage(bytes(chunk.usage))):
             deltas.append(UsageDelta(usage))
-        return deltas
 
     def flush(self) -> list[Delta]:
         """What was held back, once nothing more can come."""
@@ -112,9 +115,7 @@ class ChunkReader:
                 self._say("reasoning", thought, deltas)
             if message.content:
                 self._say("text", message.content, deltas)
-        if choice.finish_reason:
-            if choice.finish_reason == "error":
-                raise UpstreamInterrupted("The model stopped in the middle. What it said is kept.")
+        if choice.finish_reason and choice.finish_reason != "error":
             self.finished = True
             deltas.append(FinishDelta(_FINISH.get(choice.finish_reason, "other")))
 

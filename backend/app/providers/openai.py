@@ -30,6 +30,7 @@ MAX_WHOLE_BYTES = 4 * 2**20  # a whole answer in one JSON document
 MAX_REFUSAL_BYTES = 64 * 2**10  # enough of a refusal to see which parameter it names
 MAX_RETRY_AFTER_SECONDS = 10  # nobody waits longer in front of an empty answer
 MAX_ATTEMPTS = 2
+LINGER_SECONDS = 1  # for the last bytes of a response whose answer is over; a new connection costs more than the wait
 AFTER_FINISH_SECONDS = 2  # for the usage and [DONE]; the answer itself is complete by then
 
 
@@ -52,6 +53,7 @@ class OpenAIProvider:
         self._info = info or ModelInfo(config.model, config.model, config.provider)
         self._length_field = "max_tokens"  # newer models of OpenAI know only max_completion_tokens
         self._with_temperature = True
+        self._lingering: set[asyncio.Task[None]] = set()
 
     @property
     def info(self) -> ModelInfo:
@@ -59,18 +61,42 @@ class OpenAIProvider:
         return self._info
 
     async def close(self) -> None:
-        """Nothing is held between answers but the session's connections."""
+        """Nothing is held between answers but connections that are about to be free again."""
+        for task in self._lingering:
+            task.cancel()
+        await asyncio.gather(*self._lingering, return_exceptions=True)
+
+    def _linger(self, response: aiohttp.ClientResponse) -> None:
+        """The answer is over, the end of its body is not here yet: a moment later the connection can be used again."""
+
+        async def wait() -> None:
+            try:
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while await response.content.readany():
+                        pass  # nothing that follows [DONE] counts
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                pass  # then it is closed instead
+            finally:
+                _close(response)
+
+        task = asyncio.create_task(wait(), name="lingering")
+        self._lingering.add(task)
+        task.add_done_callback(self._lingering.discard)
 
     async def stream(self, prompt: Prompt, intent: Intent) -> AsyncGenerator[Sequence[Delta]]:
         """See `Provider.stream`."""
         response = await self._ask(prompt, intent)
+        answer = AnswerReader()
         try:
-            async with aclosing(_read(response)) as deltas:
+            async with aclosing(_read(response, answer)) as deltas:
                 async for some in deltas:
                     yield some
         finally:
-            _close(response)
-            await asyncio.sleep(0)  # the loop closes the socket in its next turn; whoever waits for us may then say so
+            if answer.over and answer.failure is None and not response.content.at_eof():
+                self._linger(response)
+            else:
+                _close(response)
+                await asyncio.sleep(0)  # the loop closes the socket in its next turn; who waits for us may then say so
 
     # ── Money ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -204,42 +230,73 @@ async def _refusal(response: aiohttp.ClientResponse) -> str:
 # ── The answer ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _read(response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[Delta]]:
+async def _read(response: aiohttp.ClientResponse, answer: AnswerReader) -> AsyncGenerator[Sequence[Delta]]:
     encoding = response.headers.get("Content-Encoding", "identity").lower()
     if encoding != "identity" or response.content_type == "text/html":
         raise UpstreamProtocol(NOT_THE_PROTOCOL)
-    answer = AnswerReader()
     content = response.content
+    _tell_when_gone(response)
     try:
-        received = await content.readany()
-        while received.isspace():  # some servers send white space while they think
-            received = await content.readany()
-        # Some servers ignore `stream`, and some name the wrong type: the first byte tells.
-        if received.lstrip()[:1] == b"{":
+        received = await _first(content)
+        if received.startswith(b"{"):  # some servers ignore `stream`
             yield answer.whole(await _document(content, received))
             received = b""
-            answer.over = answer.failure is None
+        until: float | None = None
         while received and not answer.over and answer.failure is None:
             if deltas := answer.feed(received):
                 yield deltas
+            if answer.finished and until is None:
+                until = asyncio.get_running_loop().time() + AFTER_FINISH_SECONDS
             if not answer.over:
-                received = await _next(content, limited=answer.finished)
+                received = await _next(content, until)
         if not answer.over and answer.failure is None:
             yield answer.end()
     except (aiohttp.ClientError, OSError) as error:
-        if not answer.finished:
+        if answer.failure is None and not answer.over and (rest := _unread(content)):
+            yield answer.feed(rest)
+        if not answer.finished and answer.failure is None:
             raise UpstreamInterrupted(INTERRUPTED) from error
     if answer.failure is not None:
         raise answer.failure
     await asyncio.sleep(0)  # lets the last bytes of the response in, so that the connection can be used again
 
 
-async def _next(content: aiohttp.StreamReader, *, limited: bool) -> bytes:
-    """More of the stream, or nothing at its end; `limited`: the answer is complete, so do not wait long."""
-    if not limited:
+async def _first(content: aiohttp.StreamReader) -> bytes:
+    """The first bytes that tell: some servers name the wrong type, and some send white space while they think."""
+    received = (await content.readany()).lstrip()
+    while not received and not content.at_eof():
+        received = (await content.readany()).lstrip()
+    if received.startswith(b"<"):
+        raise UpstreamProtocol(NOT_THE_PROTOCOL)
+    return received
+
+
+def _unread(content: aiohttp.StreamReader) -> bytes:
+    """What had come before the connection broke: it is still there if we were slow to read it (a full disk)."""
+    return b"".join(content._buffer)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - read_nowait() would raise
+
+
+def _tell_when_gone(response: aiohttp.ClientResponse) -> None:
+    """aiohttp closes a connection whose framing breaks, and tells whoever reads the body nothing."""
+    protocol = response.connection.protocol if response.connection is not None else None
+    content = response.content
+
+    def gone(closed: "asyncio.Future[None]") -> None:
+        if not closed.cancelled():
+            closed.exception()
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))
+
+    if protocol is not None and protocol.closed is not None:
+        protocol.closed.add_done_callback(gone)
+
+
+async def _next(content: aiohttp.StreamReader, until: float | None) -> bytes:
+    """More of the stream, or nothing at its end; `until`: the answer is complete, so do not wait any longer."""
+    if until is None:
         return await content.readany()
     try:
-        async with asyncio.timeout(AFTER_FINISH_SECONDS):
+        async with asyncio.timeout_at(until):
             return await content.readany()
     except TimeoutError:
         return b""

@@ -60,7 +60,7 @@ class SSEDecoder:
     def flush(self) -> list[Event]:
         """At the end of the stream: the event whose lines were all there, though the blank line after it was not."""
         events: list[Event] = []
-        if bytes(self._line) == b"data: [DONE]":
+        if bytes(self._line).replace(b" ", b"") == b"data:[DONE]":
             self._take(bytes(self._line), events)
         self._take(b"", events)
         return events

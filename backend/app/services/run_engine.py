@@ -365,8 +365,8 @@ class RunEngine:
         """One timer a run, set for its nearest deadline. Progress does not touch it: it looks again when it rings."""
         if live.watchdog is not None:
             live.watchdog.cancel()
-        if live.stopped is not None or not live.generating:
-            return
+        if live.stopped is not None or not live.generating or live.finish_reason is not None:
+            return  # a finished answer is not undone; the provider does not wait long for what follows
         loop = asyncio.get_running_loop()
         now, settings = loop.time(), self._settings
         deadlines = [(live.started + settings.run_timeout_seconds, TOO_LONG)]

@@ -69,6 +69,12 @@ class Upstream:
         for task in self._tasks:
             task.cancel()
 
+    async def hung_up(self) -> None:
+        """Break off every connection, and return once their sockets are closed."""
+        tasks = list(self._tasks)
+        self.hang_up()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def start(self) -> None:
         """Listen: on a new port the first time, on the same one after `stop()`."""
         sock = sockets.listening(self.port)
