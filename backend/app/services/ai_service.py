@@ -102,9 +102,9 @@ class AIService:
         try:
             started = await self.start(principal, request, path=path, key=None)
         except BaseException as error:
-            self._asked.release(question, error)
+            self._asked.release(claim, error)
             raise
-        claim.set_result(started.run_id)
+        self._asked.started(claim, started.run_id)
         return started
 
     def _check(self, request: ChatRequest) -> None:

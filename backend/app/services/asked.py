@@ -18,9 +18,12 @@ class Question(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
-class _Entry:
-    def __init__(self, run_id: "asyncio.Future[str]") -> None:
-        self.run_id = run_id
+class Claim:
+    """A question that somebody has asked, and what became of its run."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.run_id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.delivered = False
         self.status: RunStatus = "queued"
         self.ended_at: float | None = None
@@ -31,58 +34,58 @@ class Asked:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._entries: dict[Question, _Entry] = {}
-        self._by_run: dict[str, tuple[Question, _Entry]] = {}
+        self._claims: dict[Question, Claim] = {}
+        self._by_run: dict[str, Claim] = {}
 
     def find(self, question: Question) -> "asyncio.Future[str] | None":
         """The id of the run that `question` started, where asking again means that one.
 
         The future raises what starting it raised.
         """
-        entry = self._entries.get(question)
-        if entry is None or self._is_over(entry):
+        claim = self._claims.get(question)
+        if claim is None or self._is_over(claim):
             return None
-        return asyncio.shield(entry.run_id)
+        return asyncio.shield(claim.run_id)
 
-    def claim(self, question: Question) -> "asyncio.Future[str]":
-        """The caller starts a run for `question`, and sets its id on the future (or calls `release`)."""
-        while len(self._entries) >= MAX_QUESTIONS:
-            self._drop(next(iter(self._entries)))
+    def claim(self, question: Question) -> Claim:
+        """The caller starts a run for `question`, and says so by `started` or `release`, whatever happens."""
+        while len(self._claims) >= MAX_QUESTIONS:
+            self._drop(next(iter(self._claims)))
         self._drop(question)
-        entry = self._entries[question] = _Entry(asyncio.get_running_loop().create_future())
-        entry.run_id.add_done_callback(lambda done: self._started(question, entry, done))
-        return entry.run_id
+        claim = self._claims[question] = Claim(question)
+        return claim
 
-    def release(self, question: Question, error: BaseException) -> None:
+    def started(self, claim: Claim, run_id: str) -> None:
+        """The run was started: whoever waits for it may read it."""
+        claim.run_id.set_result(run_id)
+        if self._claims.get(claim.question) is claim:
+            self._by_run[run_id] = claim
+
+    def release(self, claim: Claim, error: BaseException) -> None:
         """The run was not started: whoever waits for it gets the same refusal."""
-        entry = self._entries.pop(question, None)
-        if entry is not None and not entry.run_id.done():
-            entry.run_id.set_exception(error)
-            entry.run_id.exception()  # it may be that nobody waits
+        claim.run_id.set_exception(error)
+        claim.run_id.exception()  # it may be that nobody waits
+        if self._claims.get(claim.question) is claim:
+            del self._claims[claim.question]
 
     def delivered(self, run_id: str) -> None:
         """The run's end was written to a socket: asking again is a new question."""
-        if run_id in self._by_run:
-            self._by_run[run_id][1].delivered = True
+        if claim := self._by_run.get(run_id):
+            claim.delivered = True
 
     def ended(self, run_id: str, status: RunStatus) -> None:
         """The run has ended."""
-        if run_id in self._by_run:
-            entry = self._by_run[run_id][1]
-            entry.status = status
-            entry.ended_at = self._clock.monotonic()
+        if claim := self._by_run.get(run_id):
+            claim.status = status
+            claim.ended_at = self._clock.monotonic()
 
-    def _started(self, question: Question, entry: _Entry, done: "asyncio.Future[str]") -> None:
-        if not done.cancelled() and done.exception() is None and self._entries.get(question) is entry:
-            self._by_run[done.result()] = (question, entry)
-
-    def _is_over(self, entry: _Entry) -> bool:
-        if entry.ended_at is None:
+    def _is_over(self, claim: Claim) -> bool:
+        if claim.ended_at is None:
             return False
-        late = self._clock.monotonic() - entry.ended_at > ATTACH_SECONDS
-        return late or entry.delivered or entry.status == "cancelled"
+        late = self._clock.monotonic() - claim.ended_at > ATTACH_SECONDS
+        return late or claim.delivered or claim.status == "cancelled"
 
     def _drop(self, question: Question) -> None:
-        entry = self._entries.pop(question, None)
-        if entry is not None and entry.run_id.done() and entry.run_id.exception() is None:
-            self._by_run.pop(entry.run_id.result(), None)
+        claim = self._claims.pop(question, None)
+        if claim is not None and claim.run_id.done():
+            self._by_run.pop(claim.run_id.result(), None)

@@ -86,8 +86,12 @@ class Reading:
         return f"{self.run_id}-{last.part}-{last.end}"
 
     def _clamp(self, cursor: Cursor) -> Cursor:
-        """`cursor`, or the end of the text if it lies past it."""
-        pieces = self._log.pieces
-        if cursor.told or self._index < len(pieces) or not pieces:
-            return cursor if cursor.told or pieces else Cursor(cursor.run_id)
-        return msgspec.structs.replace(cursor, part=pieces[-1].part, offset=pieces[-1].end)
+        """`cursor`, or the end of the text before it if it lies past what there is."""
+        pieces, index = self._log.pieces, self._index
+        if cursor.told or self._skip or (index < len(pieces) and pieces[index].part == cursor.part):
+            return cursor
+        if index == 0:
+            return Cursor(cursor.run_id)
+        last = pieces[index - 1]
+        past = (cursor.part, cursor.offset) > (last.part, last.end)
+        return msgspec.structs.replace(cursor, part=last.part, offset=last.end) if past else cursor

@@ -300,6 +300,9 @@ class RunEngine:
             self._forget(live)
             return
         # Readers are told now what is true; the ending is written down as soon as the disk takes it.
+        live.run = msgspec.structs.replace(
+            live.run, status=NOT_SAVED.status, failure=NOT_SAVED.failure, ended_at=self._clock.now()
+        )
         self._tell(live, NOT_SAVED)
         parts = fold(live.log.pieces)
         while not await self._save_once(live, NOT_SAVED, parts):  # noqa: ASYNC110 - the disk sends no event
@@ -315,7 +318,7 @@ class RunEngine:
         return True
 
     async def _save_once(self, live: LiveRun, ending: Ending, parts: Sequence[Part]) -> bool:
-        live.run = msgspec.structs.replace(
+        ended = msgspec.structs.replace(
             live.run,
             status=ending.status,
             finish_reason=ending.finish_reason,
@@ -324,12 +327,13 @@ class RunEngine:
             ended_at=live.run.ended_at or self._clock.now(),
         )
         try:
-            await self._store.finish(live.run, parts)
+            await self._store.finish(ended, parts)
         except StorageError as error:
             if not live.save_failed:  # once is enough; it is tried again several times a second
                 log.warning("run.not_saved", run=live.run.id, code=error.code)
             live.save_failed = True
             return False
+        live.run = ended
         return True
 
     def _tell(self, live: LiveRun, ending: Ending) -> None:

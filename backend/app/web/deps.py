@@ -105,7 +105,7 @@ def wire_format(format: Format, *, bare: bool = False) -> WireFormat:
         return UIMessage(random.randint(*RETRY_MILLISECONDS))  # noqa: S311 - spreads reconnects; no secret
     if bare:
         return _BARE
-    return ResumableChat(random.randint(*RETRY_MILLISECONDS))  # noqa: S311
+    return ResumableChat(random.randint(*RETRY_MILLISECONDS))  # noqa: S311 - as above
 
 
 def wants_events(request: Request) -> bool:
