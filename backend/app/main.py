@@ -27,7 +27,7 @@ from app.store import schema, sql
 from app.telemetry import log
 from app.web import problems
 from app.web.deps import Services
-from app.web.middleware import Envelope, Gate, Limits
+from app.web.middleware import Boundary, Envelope, Gate, Limits
 from app.web.sse import OpenStreams
 
 LAST_FRAMES_SECONDS = 2.0  # after the drain, for readers to be told how it ended
@@ -73,11 +73,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    problems.install(app)
-    for router in (chat.router, runs.router, health.router, pages.router):
+    routers = (chat.router, runs.router, health.router, pages.router)
+    for router in routers:
         app.include_router(router)
+    problems.install(app, routers)
+    problems.describe(app)
     app.mount(pages.ASSETS, pages.assets())
-    # Added last stands outermost: envelope, gate, CORS, limits.
+    # Added last stands outermost: envelope, gate, CORS, limits, boundary.
+    app.add_middleware(Boundary)
     app.add_middleware(Limits, settings=settings)
     app.add_middleware(
         CORSMiddleware,

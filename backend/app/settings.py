@@ -1,7 +1,9 @@
 """Every environment variable: its type, default, unit and one sentence of help. Read once, at start."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -11,6 +13,12 @@ from app.errors import StartRefused
 
 BACKEND = Path(__file__).resolve().parent.parent
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+MAX_SHOWN_CHARS = 200  # of a value that is refused; a longer one is a text, perhaps a private one
+
+_HOST = re.compile(r"[A-Za-z0-9._~-]+|[0-9A-Fa-f:.]+")
+_HEADER_TEXT = re.compile(r"[!-~]+")
+_PASSWORD = re.compile(r"://[^/?#]*@")
 
 Seconds = Annotated[float, Field(ge=0.1, le=7 * 24 * 3600, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -114,6 +122,8 @@ class Settings(BaseSettings):
     @field_validator("allowed_hosts")
     @classmethod
     def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names:
+            raise ValueError("it must name at least one host, such as localhost")
         for name in names:
             bare = name.removeprefix("[").removesuffix("]") if name.startswith("[") else name
             if not bare or "/" in name or "*" in name or (":" in name and not name.startswith("[")):
@@ -123,16 +133,31 @@ class Settings(BaseSettings):
     @field_validator("openai_base_url")
     @classmethod
     def _is_http(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://")):
-            raise ValueError("it must start with http:// or https://")
-        if "@" in url.split("://", 1)[-1].split("/", 1)[0]:
+        if not url:
+            return url
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
+        except ValueError:
+            usable = False
+            parts = urlsplit("")
+        if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
+            raise ValueError("it must be an address such as http://127.0.0.1:11434/v1")
+        if "@" in parts.netloc:
             raise ValueError("it must not hold a user name or password; put the key into OPENAI_API_KEY")
         return url.rstrip("/")
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not _HEADER_TEXT.fullmatch(key.get_secret_value()):
+            raise ValueError("it must be of printable ASCII characters, without spaces or line ends")
+        return key
 
     @field_validator("database_url")
     @classmethod
     def _is_sqlite(cls, url: str) -> str:
-        if not url.startswith("sqlite:///") or url == "sqlite:///":
+        if not url.startswith("sqlite:///") or url in {"sqlite:///", "sqlite:///:memory:"}:
             raise ValueError("it must be sqlite:/// and a file's path, such as sqlite:///data/chat.db")
         return url
 
@@ -170,5 +195,8 @@ def _sentence(problem: ErrorDetails) -> str:
         return f"{why}."
     name = str(problem["loc"][0])
     secret = Settings.model_fields[name].annotation == SecretStr | None
-    was = "what it is" if secret else repr(problem["input"])
+    was = repr(problem["input"])
+    if secret or len(was) > MAX_SHOWN_CHARS:
+        was = "what it is"
+    was = _PASSWORD.sub("://…@", was)
     return f"{name.upper()} cannot be {was}: {why}."

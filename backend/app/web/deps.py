@@ -22,6 +22,7 @@ RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered b
 Format = Literal["chat", "ui"]
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ONCE = ("message", "history", "key", "last_event_id")  # taking one of two would answer another question
 _BARE = BareChat()
 
 
@@ -91,12 +92,15 @@ def checked_key(key: str | None) -> str | None:
 
 
 def check_query(request: Request) -> None:
-    """Raises Malformed where the query is not UTF-8: guessing would ask another question than was meant."""
+    """Raises Malformed where a guess at the query could ask another question than was meant."""
     query = request.scope["query_string"]
     try:
         re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes.fromhex(match[1].decode()), query).decode("utf-8")
     except ValueError as error:
         raise Malformed("The query is not UTF-8. Encode it with encodeURIComponent or the like.") from error
+    names = [name for name, _ in request.query_params.multi_items()]
+    if twice := next((name for name in _ONCE if names.count(name) > 1), None):
+        raise Malformed(f"The query says `{twice}` twice. Say it once.")
 
 
 def wire_format(format: Format, *, bare: bool = False) -> WireFormat:

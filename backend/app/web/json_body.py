@@ -1,12 +1,14 @@
 """Bodies are JSON and nothing else: said by their type, readable, not nested to make us stumble."""
 
 import json
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
+MAX_DIGITS = 20  # of an integer that fits 64 bits, sign and all
 MAX_NESTING = 16  # our own bodies have 3 levels
 _NOT_JSON = "The body is not JSON. Check its quotes and commas."
 
@@ -15,10 +17,16 @@ def read_json(text: bytes | str) -> Any:
     """The value that `text` spells.
 
     Raises:
-        HTTPException: 400; it is not JSON (NaN and Infinity are not), not UTF-8, or nested deeper than `MAX_NESTING`.
+        HTTPException: 400; it is not JSON (NaN and Infinity are not), not UTF-8, nested deeper than `MAX_NESTING`,
+            or holds a number beyond 64 bits.
     """
     try:
-        value: Any = json.loads(text if isinstance(text, str) else text.decode("utf-8"), parse_constant=_refuse)
+        value: Any = json.loads(
+            text if isinstance(text, str) else text.decode("utf-8"),
+            parse_constant=_refuse,
+            parse_int=_integer,
+            parse_float=_number,
+        )
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, _NOT_JSON) from error
     level = [cast(Any, value)] if isinstance(value, (dict, list)) else []
@@ -63,6 +71,18 @@ class JsonRoute(APIRoute):
 def _children(value: Any) -> list[Any]:
     children = cast(dict[str, Any], value).values() if isinstance(value, dict) else cast(list[Any], value)
     return [child for child in children if isinstance(child, (dict, list))]
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS or not -(2**63) <= (number := int(digits)) < 2**64:
+        raise ValueError(digits[:MAX_DIGITS])
+    return number
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(text[:MAX_DIGITS])
+    return number
 
 
 def _refuse(constant: str) -> float:

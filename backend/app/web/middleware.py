@@ -1,6 +1,7 @@
 """What every request passes, outermost first: envelope, gate, limits. Pure ASGI, so that nothing is buffered."""
 
 import asyncio
+import re
 import time
 from ipaddress import ip_address
 
@@ -19,10 +20,11 @@ MAX_DROPPED_BYTES = 16 * 2**20  # of a body that was refused: read, so that the 
 MAX_DROPPED_SECONDS = 2.0
 _PROBES = ("/health", "/ready")
 _API = ("/api/", "/v1/")
+_PLAIN_PATH = re.compile("[A-Za-z0-9/_.-]{1,100}")
 
 
 class Envelope:
-    """Outermost: headers of every response, one log line a request (never its query), the last resort for errors."""
+    """Outermost: headers of every response, and one log line a request, never its query."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,7 +34,7 @@ class Envelope:
             await self._lifespan(scope, receive, send)
             return
         if scope["type"] != "http":
-            return  # no websockets here; the server answers 403
+            return  # no websockets here
         scope[TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
         began = time.perf_counter()
         status = 0
@@ -48,16 +50,10 @@ class Envelope:
 
         try:
             await self._app(scope, receive, envelop)
-        except Exception as error:  # noqa: BLE001 - the request's boundary
-            log.error("request.broke", path=scope["path"][:200], error=type(error).__name__, where=where(error))
-            if status == 0:
-                await problem(ChatError("Something went wrong inside the service. Try again."))(scope, receive, envelop)
         finally:
             if scope["path"] not in _PROBES:
                 took = time.perf_counter() - began
-                log.info(
-                    "request", method=scope["method"], path=scope["path"][:200], status=status, seconds=round(took, 4)
-                )
+                log.info("request", method=scope["method"], path=_path(scope), status=status, seconds=round(took, 4))
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets the server say why it does not start in our one sentence, without a traceback."""
@@ -139,6 +135,31 @@ class Gate:
         raise ForbiddenOrigin("Other sites may not use the service through a visitor's browser.")
 
 
+class Boundary:
+    """The last resort for errors, inside CORS so that a listed page can read that something went wrong."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception as error:  # noqa: BLE001 - the request's boundary
+            log.error("request.broke", path=_path(scope), error=type(error).__name__, where=where(error))
+            if not started:
+                await problem(ChatError("Something went wrong inside the service. Try again."))(scope, receive, send)
+
+
 class Limits:
     """Innermost: how much a request may carry. The body is counted while it is read, whatever its length said."""
 
@@ -163,6 +184,7 @@ class _Counted:
         self._refusal = BodyTooLarge(f"The body is larger than {max_body:,} bytes. Shorten the history.")
         self._size = 0
         self._too_large = False
+        self._answering = False
         self._more = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,13 +201,16 @@ class _Counted:
             if message["type"] == "http.request":
                 self._more = message.get("more_body", False)
                 self._size += len(message.get("body", b""))
-                if self._size > self._max_body:
+                if self._size > self._max_body and self._answering:
+                    message["body"] = b""  # nobody wanted this body; it is dropped, and the answer goes on
+                elif self._size > self._max_body:
                     self._too_large = True
                     raise HTTPException(413)
             return message
 
         async def answer(message: Message) -> None:
             if not self._too_large:
+                self._answering = True
                 await send(message)
 
         await self._app(scope, count, answer)
@@ -208,6 +233,11 @@ class _Counted:
                     dropped += len(message.get("body", b""))
         except TimeoutError:
             pass  # it was told often enough
+
+
+def _path(scope: Scope) -> str:
+    """The path for a log: what is spelled like none of ours may be somebody's question."""
+    return scope["path"] if _PLAIN_PATH.fullmatch(scope["path"]) else "(other)"
 
 
 def _without_port(host: str) -> str:

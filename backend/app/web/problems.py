@@ -1,17 +1,21 @@
 """A refusal to application/problem+json (RFC 9457). Nothing else in the house renders an error."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from app.errors import ChatError, Invalid, Malformed, MethodNotAllowed, NotFound, UnsupportedMedia
 from app.models import ProblemBody
 
 MEDIA_TYPE = "application/problem+json"
+_OF_FILES = {"GET", "HEAD"}  # the mounted scripts and styles are no route
+MAX_NAME_CHARS = 64  # longer than any of our fields' names
 MAX_FIELDS = 20  # of a 422: enough to mend the request, bounded whatever was sent
 
 
@@ -31,8 +35,10 @@ def problem(error: ChatError, *, fields: list[dict[str, object]] | None = None) 
     return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Have every error of `app` rendered here."""
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Have every error of `app`, which includes `routers`, rendered here."""
+    routes = [*app.routes, *(route for router in routers for route in router.routes)]
+    app.state.routes = [route for route in routes if isinstance(route, Route)]
     app.add_exception_handler(ChatError, _chat_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -40,9 +46,21 @@ def install(app: FastAPI) -> None:
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The error bodies of a route, for its documentation."""
-    return {
-        status: {"model": ProblemBody, "description": _WHEN[status], "content": {MEDIA_TYPE: {}}} for status in statuses
-    }
+    schema = {"$ref": "#/components/schemas/ProblemBody"}
+    return {status: {"description": _WHEN[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}
+
+
+def describe(app: FastAPI) -> None:
+    """Put the body of refusals into the schemas of `app`: no route returns it, all of them may."""
+    plain = app.openapi
+
+    def with_problems() -> dict[str, Any]:
+        schema = plain()
+        schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("ProblemBody", ProblemBody.model_json_schema())
+        return schema
+
+    app.openapi = with_problems
 
 
 _WHEN = {
@@ -71,13 +89,18 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
         return problem(Malformed("The body is not JSON. Check its quotes and commas."))
     # Never `input`: it is what a person wrote, and it may not even be JSON.
     fields: list[dict[str, object]] = [
-        {"loc": [str(item) for item in one["loc"]][:8], "msg": str(one["msg"]), "type": str(one["type"])}
+        {"loc": [_short(item) for item in one["loc"]][:8], "msg": str(one["msg"]), "type": str(one["type"])}
         for one in found[:MAX_FIELDS]
     ]
-    places = [".".join(str(item) for item in one["loc"]) for one in found[:1]]
+    places = [".".join(_short(item) for item in one["loc"][:8]) for one in found[:1]]
     return problem(
         Invalid(f"{places[0]}: {fields[0]['msg']}." if fields else "The request is not valid."), fields=fields
     )
+
+
+def _short(name: object) -> str:
+    """A field's name, which a client may have made up."""
+    return str(name)[:MAX_NAME_CHARS]
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -96,4 +119,11 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
             known.status = status
     response = problem(known)
     response.headers.update(error.headers or {})
+    if error.status_code == 405:  # the router names the methods of one route only (RFC 9110, 15.5.6 wants all)
+        response.headers["Allow"] = ", ".join(sorted(_methods(request) or _OF_FILES))
     return response
+
+
+def _methods(request: Request) -> set[str]:
+    matching = (route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in matching for method in route.methods or ()}

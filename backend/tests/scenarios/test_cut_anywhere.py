@@ -167,5 +167,5 @@ async def ask(client: Client, question: Question) -> Stream:
 async def say_slowly(upstream: Upstream, watcher: Stream) -> None:
     """Let the answer through delta by delta, each once `watcher` has seen the text before it."""
     for number in range(len(SAID)):
-        await watcher.read_until(when=lambda stream: text_in(stream) == text_of(SAID[:number]))  # noqa: B023
+        await watcher.read_until(when=lambda stream: text_in(stream) == text_of(SAID[:number]))  # noqa: B023 - called before the loop goes on
         upstream.open("delta", 1)

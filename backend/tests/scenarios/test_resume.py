@@ -106,7 +106,7 @@ async def test_every_place_told_while_it_was_written_is_good_after_the_end_too(
     shared_upstream.script(*think(gate="delta"))
     stream = await shared_client.open_chat("places")
     for number in range(len(SAID)):
-        await stream.read_until(when=lambda stream: text_in(stream) == text_of(SAID[:number]))  # noqa: B023
+        await stream.read_until(when=lambda stream: text_in(stream) == text_of(SAID[:number]))  # noqa: B023 - called before the loop goes on
         shared_upstream.open("delta", 1)
     await stream.read()
     run = stream.headers["X-Run-Id"]

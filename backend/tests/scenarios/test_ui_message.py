@@ -71,7 +71,7 @@ async def slowly(client: Client, upstream: Upstream, said: list[Said], message: 
     upstream.script(*think(said, gate="delta"))
     stream = await client.open_chat(message, format="ui")
     for number in range(len(said)):
-        await stream.read_until(when=lambda stream: stream.body.count(b"-delta") == number)  # noqa: B023
+        await stream.read_until(when=lambda stream: stream.body.count(b"-delta") == number)  # noqa: B023 - called before the loop goes on
         upstream.open("delta", 1)
     await stream.read()
     return stream

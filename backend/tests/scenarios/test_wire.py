@@ -208,7 +208,7 @@ async def test_every_token_is_there_before_the_model_says_the_next(
     async with await shared_client.open_chat("word by word", resumable=not bare) as stream:
         for word in words:
             shared_upstream.open("word", 1)
-            await stream.read_until(when=lambda stream: f'"{word}"'.encode() in stream.body)  # noqa: B023
+            await stream.read_until(when=lambda stream: f'"{word}"'.encode() in stream.body)  # noqa: B023 - called before the loop goes on
         await stream.read()
 
 

@@ -1,0 +1,75 @@
+"""Requests made from the schema, proper and broken, never break the service, and its answers are what it says."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.invariants import check
+from tests.support.server import BACKEND, Server
+from tests.support.upstream import Upstream
+
+SHARED_SETTINGS = {"ABANDON_SECONDS": "1", "MAX_RUNS": "2000"}
+# Switched off: what no schema can say (which cursor exists, that a GET needs a message unless it has a cursor),
+# the accounts that do not exist, and for streams the body, since the tool takes each event for the whole of it.
+CONFIG = """
+[checks]
+positive_data_acceptance.enabled = false
+missing_required_header.enabled = false
+ignored_auth.enabled = false
+object_level_authorization.enabled = false
+allow_header_conformance.enabled = false
+
+[[operations]]
+include-path-regex = "/stream$|/events$"
+checks.response_schema_conformance.enabled = false
+"""
+
+
+async def fuzz(server: Server, folder: Path, *more: str) -> None:
+    """Run schemathesis against the service.
+
+    Raises:
+        AssertionError: with its report, if it found something.
+    """
+    (folder / "schemathesis.toml").write_text(CONFIG, "utf-8")
+    command = ["-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"]
+    quiet = ["--no-color", "--warnings", "off", "--continue-on-failure", "--request-timeout", "10"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        *quiet,
+        *more,
+        cwd=folder,
+        env={"PATH": "", "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONPATH": str(BACKEND)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    report = output.decode("utf-8", "replace")
+    assert process.returncode == 0, report
+
+
+async def test_requests_made_from_the_schema_never_break_the_service(
+    shared_server: Server, shared_upstream: Upstream, tmp_path: Path
+) -> None:
+    await fuzz(shared_server, tmp_path, "--max-time", "25", "--seed", "1")
+    assert '"status": 500' not in shared_server.log
+    assert "request.broke" not in shared_server.log
+    assert shared_upstream.calls > 50
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_ten_minutes_of_them_neither(shared_server: Server, shared_upstream: Upstream, tmp_path: Path) -> None:
+    await fuzz(shared_server, tmp_path, "--max-time", "600")
+    assert '"status": 500' not in shared_server.log
+    await shared_server.close()
+    check(shared_server.database)
+    assert shared_upstream.calls > 1000
