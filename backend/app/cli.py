@@ -8,6 +8,7 @@ import uvicorn
 from app.errors import StartRefused
 from app.main import create_app
 from app.settings import load
+from app.web.http import BoundedHttp
 
 GRACE_SECONDS = 5  # after the drain: for the last endings to be saved and the last frames to be written
 KEEP_ALIVE_SECONDS = 75  # longer than common proxies keep theirs, so that they are the ones to close
@@ -38,6 +39,7 @@ def serve(
         access_log=False,
         server_header=False,
         ws="none",
+        http=BoundedHttp,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.drain_seconds + settings.save_timeout_seconds) + GRACE_SECONDS,
     )

@@ -13,7 +13,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -122,21 +122,29 @@ class Database:
                 "and start one process only (no --workers)."
             ) from error
         try:
+            self._inspect()
+            self.path.chmod(0o600)
             self._raw = self._connect(f"{self.path.as_uri()}?mode=rw")
-            self._claim()  # first: turning on the WAL would change another program's file
-            self._raw.execute("PRAGMA journal_mode=WAL")
+            self._claim()  # before the WAL is turned on, so that it stands in the file itself
+            (mode,) = self._raw.execute("PRAGMA journal_mode=WAL").fetchone()
+            if mode != "wal":
+                raise StartRefused(
+                    f"{self.path} lies on a file system that cannot be shared safely (journal mode {mode}). "
+                    "Name a file on a local disk in DATABASE_URL."
+                )
             self._raw.execute(f"PRAGMA journal_size_limit={WAL_BYTES_KEPT}")
         except sqlite3.Error as error:
             self._release()
-            raise StartRefused(
-                f"{self.path} is not a database of this service, or it is damaged ({error}). "
-                "Restore it from a backup, or name another file in DATABASE_URL; nothing was changed."
-            ) from error
+            raise StartRefused(self._damaged(error)) from error
         except StartRefused:
             self._release()
             raise
         self._writer = create_engine(
-            "sqlite://", creator=lambda: self._raw, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
+            "sqlite://",
+            creator=lambda: self._raw,
+            poolclass=StaticPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
         ).connect()
         self._reading: Engine = create_engine(
             "sqlite://",
@@ -145,20 +153,35 @@ class Database:
             pool_size=READERS,
             max_overflow=0,
             isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
         )
 
     def alone(self, function: Callable[[Connection], T]) -> T:
-        """Run `function` in one fsynced transaction of its own, before `start`: migrations and recovery. Blocks."""
+        """Run `function` in one fsynced transaction of its own, before `start`: migrations and recovery. Blocks.
+
+        Raises:
+            StartRefused: the file is damaged, or what `function` raised.
+        """
         self._raw.execute("PRAGMA synchronous=FULL")
         self._raw.execute("BEGIN IMMEDIATE")
         try:
             result = function(self._writer)
             self._raw.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self._raw.in_transaction:
-                self._raw.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    self._raw.execute("ROLLBACK")
+            if isinstance(error, (sqlite3.Error, DBAPIError)):
+                raise StartRefused(self._damaged(error)) from error
             raise
         return result
+
+    def _damaged(self, error: Exception) -> str:
+        why = error.orig if isinstance(error, DBAPIError) else error
+        return (
+            f"{self.path} is not a database of this service, or it is damaged ({why}). "
+            "Restore it from a backup, or name another file in DATABASE_URL; nothing was changed."
+        )
 
     def start(self) -> None:
         """Start the writer's thread. From here on the loop that calls this owns the writes."""
@@ -290,15 +313,24 @@ class Database:
         connection.execute("PRAGMA foreign_keys=ON")
         return connection
 
-    def _claim(self) -> None:
-        (application,) = self._raw.execute("PRAGMA application_id").fetchone()
-        (tables,) = self._raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if application == 0 and tables == 0:
-            self._raw.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        elif application != APPLICATION_ID:
+    def _inspect(self) -> None:
+        """Refuse another program's file without opening it for good, which would apply the WAL that it may have."""
+        with self.path.open("rb") as file:
+            head = file.read(100)  # SQLite's header (fileformat2.html, 1.3)
+        if not head or int.from_bytes(head[68:72]) == APPLICATION_ID:
+            return
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        unfinished = wal.exists() and wal.stat().st_size > 0
+        with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables or unfinished:
             raise StartRefused(
                 f"{self.path} belongs to another program. Name another file in DATABASE_URL; nothing was changed."
             )
+
+    def _claim(self) -> None:
+        if self._raw.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+            self._raw.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
     def _release(self) -> None:
         if hasattr(self, "_raw"):

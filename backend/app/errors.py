@@ -4,7 +4,7 @@ ChatError
 ├── Refusal             told as application/problem+json, before a run exists
 ├── ProviderError       what an upstream did; told at the end of the stream
 ├── StorageError        what the disk did
-└── StartRefused        the service does not start (or, for the last, exits with one sentence)
+└── StartRefused        why the service does not start; the process exits with its sentence
 """
 
 
@@ -57,6 +57,13 @@ class MethodNotAllowed(Refusal):
     status, code = 405, "method_not_allowed"
 
 
+class BodyTooSlow(Refusal):
+    status, code, retryable = 408, "body_too_slow", True
+
+    def __init__(self) -> None:
+        super().__init__("The rest of the body did not come. Send the request again.")
+
+
 class BodyTooLarge(Refusal):
     status, code = 413, "body_too_large"
 
@@ -93,6 +100,16 @@ class Draining(Refusal):
 
     def __init__(self) -> None:
         super().__init__("The service is shutting down. Try again in a moment.", retry_after=5)
+
+
+class NotReady(Refusal):
+    """Work cannot be accepted, for the reason that another error gives."""
+
+    status, retryable = 503, True
+
+    def __init__(self, reason: ChatError) -> None:
+        super().__init__(reason.message, retry_after=5)
+        self.code = reason.code
 
 
 class ProviderError(ChatError):

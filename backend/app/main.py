@@ -10,11 +10,12 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 
 from app import __version__, telemetry
 from app.clock import Clock
 from app.database import Database
-from app.errors import Draining, StartRefused
+from app.errors import Draining, NotReady, StartRefused, StorageError
 from app.eventlog import sqlite as journals
 from app.providers import catalog
 from app.routers import chat, health, pages, runs
@@ -26,9 +27,9 @@ from app.settings import Settings, load
 from app.store import schema, sql
 from app.telemetry import log
 from app.web import problems
+from app.web.connections import Connections
 from app.web.deps import Services
-from app.web.middleware import Boundary, Envelope, Gate, Limits
-from app.web.sse import OpenStreams
+from app.web.middleware import TRANSPORT, Boundary, Envelope, Gate, Limits, transport_of
 
 LAST_FRAMES_SECONDS = 2.0  # after the drain, for readers to be told how it ended
 
@@ -45,6 +46,27 @@ class State(TypedDict):
     services: Services
 
 
+class ChatApp(FastAPI):
+    """FastAPI, with the clients' sockets at hand for those who must cut them off."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.connections = Connections()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request, or the lifespan (ASGI)."""
+        transport = transport_of(send)
+        if transport is None or scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        scope[TRANSPORT] = transport
+        self.connections.enter(transport)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.connections.leave(transport)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service, not yet started: its lifespan opens the database and closes everything.
 
@@ -59,12 +81,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     known = settings
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[State]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         telemetry.set_up()
         async with AsyncExitStack() as stack:
-            yield State(services=await _open(known, stack))
+            yield State(services=await _open(known, app.connections, stack))
 
-    app = FastAPI(
+    app = ChatApp(
         title="AI Chat Service",
         version=__version__,
         description=_ABOUT,
@@ -95,7 +117,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
+async def _open(settings: Settings, connections: Connections, stack: AsyncExitStack) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     clock = Clock()
     database = Database(settings.database_path)
@@ -107,16 +129,17 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
     session = await stack.enter_async_context(catalog.session())
     provider = catalog.provider(settings, session)
     stack.push_async_callback(provider.close)
-    engine = RunEngine(store, journals.SqliteJournal(database), settings, clock)
+    journal = journals.SqliteJournal(database)
+    stack.push_async_callback(journal.close)
+    engine = RunEngine(store, journal, settings, clock)
     stack.push_async_callback(engine.close)
     sweeper = Sweeper(store)
     sweeper.start()
     stack.push_async_callback(sweeper.close)
-    streams = OpenStreams()
 
     def drain() -> None:
         engine.drain()
-        asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, streams.cut)
+        asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
     if missing := catalog.missing(settings):
@@ -134,9 +157,12 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Services:
         if engine.draining:
             raise Draining
         if database.trouble is not None:
-            await database.probe()
+            try:
+                await database.probe()
+            except StorageError as error:
+                raise NotReady(error) from error
 
-    return Services(ai=ai, settings=settings, streams=streams, ready=ready)
+    return Services(ai=ai, settings=settings, connections=connections, ready=ready)
 
 
 def _recover(connection: Any, clock: Clock) -> int:

@@ -116,6 +116,14 @@ class Failure(msgspec.Struct, frozen=True):
     retryable: bool
 
 
+SERVICE_STOPPED = Failure(
+    "interrupted",
+    "The service stopped while this answer was being written. What it said is kept; try again or go on from there.",
+    True,
+)
+STOPPED = Failure("cancelled", "Stopped.", True)
+
+
 class Ending(msgspec.Struct, frozen=True):
     """How a run ended. There is exactly one."""
 
@@ -228,8 +236,10 @@ class ChatRequest(BaseModel):
         },
     )
 
-    message: Text = Field(min_length=1, description="The question. 1 to 32,000 characters, not blank.")
-    history: list[ChatMessage] | None = Field(None, description="Earlier messages, oldest first; at most 400.")
+    message: Text = Field(min_length=1, description="The question, not blank; at most `MAX_MESSAGE_CHARS` (32,000).")
+    history: list[ChatMessage] | None = Field(
+        None, fail_fast=True, description="Earlier messages, oldest first; at most `MAX_HISTORY_ITEMS` (400)."
+    )
 
 
 class ErrorBody(BaseModel):
@@ -259,7 +269,9 @@ class RunBody(BaseModel):
     note: str | None = Field(
         None, description="What a person should know, such as that the model is loading or is a small one."
     )
-    attempts: int = Field(description="How often the endpoint was asked.")
+    attempts: int = Field(
+        description="How often the endpoint was asked; changing a parameter that it refused does not count."
+    )
     usage: UsageBody | None = None
     finish_reason: FinishReason | None = None
     error: ErrorBody | None = None

@@ -12,13 +12,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.errors import StartRefused
 
 BACKEND = Path(__file__).resolve().parent.parent
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 MAX_SHOWN_CHARS = 200  # of a value that is refused; a longer one is a text, perhaps a private one
 
 _HOST = re.compile(r"[A-Za-z0-9._~-]+|[0-9A-Fa-f:.]+")
 _HEADER_TEXT = re.compile(r"[!-~]+")
-_PASSWORD = re.compile(r"://[^/?#]*@")
+_PASSWORD = re.compile(r"[^/'\"]*:[^/?#]*@")
 
 Seconds = Annotated[float, Field(ge=0.1, le=7 * 24 * 3600, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -117,7 +117,8 @@ class Settings(BaseSettings):
             scheme, separator, rest = origin.partition("://")
             if not (separator and scheme in {"http", "https"} and rest) or "/" in rest or "*" in origin:
                 raise ValueError(f"{origin!r} is no origin; it looks like https://chat.example.org, and * is not one")
-        return tuple(origin.lower() for origin in origins)
+        # Browsers leave the default port out.
+        return tuple(re.sub(r"^(http://.*):80$|^(https://.*):443$", r"\1\2", origin.lower()) for origin in origins)
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -185,6 +186,8 @@ def load() -> Settings:
     """
     try:
         return Settings()  # pyright: ignore[reportCallIssue]
+    except UnicodeDecodeError:
+        raise StartRefused(f"{BACKEND.name}/.env is not UTF-8. Save it as UTF-8.") from None
     except ValidationError as error:
         raise StartRefused("\n".join(_sentence(problem) for problem in error.errors(include_url=False))) from None
 
@@ -198,5 +201,5 @@ def _sentence(problem: ErrorDetails) -> str:
     was = repr(problem["input"])
     if secret or len(was) > MAX_SHOWN_CHARS:
         was = "what it is"
-    was = _PASSWORD.sub("://…@", was)
+    was = _PASSWORD.sub("…@", was)
     return f"{name.upper()} cannot be {was}: {why}."

@@ -29,7 +29,12 @@ class SqliteJournal:
         self._lowest = 1  # nothing below it is left in the table
         self._first: dict[str, int] = {}  # of each live run, the first row that may hold its text
         self._open: _Append | None = None
-        self._trimming = False
+        self._quiet = asyncio.Event()  # no trim is under way
+        self._quiet.set()
+
+    async def close(self) -> None:
+        """Wait until what has ended is trimmed."""
+        await self._quiet.wait()
 
     def opened(self, run_id: str) -> None:
         """See `Journal.opened`."""
@@ -56,16 +61,16 @@ class SqliteJournal:
 
     def _trim(self) -> None:
         below = min(self._first.values(), default=self._next)
-        if self._trimming or below <= self._lowest:
+        if not self._quiet.is_set() or below <= self._lowest:
             return
         below = min(below, self._lowest + MAX_ROWS_PER_TRIM)
-        self._trimming = True
+        self._quiet.clear()
 
         def delete(connection: Connection) -> None:
             connection.exec_driver_sql("DELETE FROM journal WHERE seq < ?", (below,))
 
         def trimmed(done: "asyncio.Future[None]") -> None:
-            self._trimming = False
+            self._quiet.set()
             if isinstance(done.exception(), StorageError):
                 return  # rows left behind cost room only, and the next trim takes them along
             self._lowest = below

@@ -47,13 +47,15 @@ class AnswerReader:
         """The deltas of an answer that came as one JSON document."""
         deltas: list[Delta] = []
         self._take([Event(document)], deltas)
+        if not self._chunks.recognized:
+            self._fail(UpstreamProtocol(NOT_THE_PROTOCOL))
         deltas += self.end() if self.failure is None else []
         self.over = self.failure is None
         return deltas
 
     def _take(self, events: list[Event], deltas: list[Delta]) -> None:
         for event in events:
-            if event.data == b"[DONE]":
+            if event.data.strip() == b"[DONE]":
                 deltas += self._chunks.flush()
                 if not self.finished:  # some servers say [DONE] and never why
                     self._chunks.finished = True

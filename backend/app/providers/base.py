@@ -34,7 +34,8 @@ class Provider(Protocol):
 
         It ends after a `FinishDelta`. Closing the generator closes the socket to the endpoint before `aclose()`
         returns.
-        The first call is covered by the run itself; `intent` is awaited before each further one.
+        The first call is covered by the run itself; `intent` is awaited before each further attempt. Asking again with
+        another parameter, after a 400 that named it, is no further attempt: nothing can have been billed.
 
         Raises:
             ProviderError: the answer did not complete; what was yielded before counts.

@@ -1,6 +1,8 @@
 """Settings to the provider that answers."""
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 
 from app.providers.base import Provider
 from app.providers.local import LocalProvider, problem
@@ -25,10 +27,19 @@ def provider(settings: Settings, session: aiohttp.ClientSession) -> Provider:
     return LocalProvider(settings.local_model_path, settings.local_model_idle_seconds)
 
 
+class Connector(aiohttp.TCPConnector):
+    """Closes at once what is given up: under TLS a polite close would wait for the other side, which is being paid."""
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        if should_close or protocol.should_close:
+            protocol.abort()
+        super()._release(key, protocol, should_close=should_close)
+
+
 def session() -> aiohttp.ClientSession:
     """The one session for all endpoints: nothing from the environment, no cookies, no limit but the runs'."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
+        connector=Connector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,

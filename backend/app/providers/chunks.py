@@ -72,6 +72,7 @@ class ChunkReader:
 
     def __init__(self) -> None:
         self.finished = False  # a finish reason was seen: an end of the stream is now no accident
+        self.recognized = False  # something that is this protocol was seen
         self._half = ""  # a high surrogate whose other half may come with the next delta
         self._half_kind: PartKind = "text"
 
@@ -87,6 +88,7 @@ class ChunkReader:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             chunk = _lenient(data)  # lone surrogates, no UTF-8, 1e400, or a field of another type
         broken = False
+        self.recognized = self.recognized or chunk.choices is not None
         if chunk.choices:
             for choice in chunk.choices:
                 if choice.index == 0:
@@ -151,7 +153,7 @@ def _lenient(data: bytes) -> _Chunk:
     if value is None:
         raise UpstreamProtocol("The endpoint answered with something that is not its protocol. Check OPENAI_BASE_URL.")
     return _Chunk(
-        choices=[_choice(item) for item in _list(value.get("choices")) if _is_object(item)],
+        choices=[_choice(item) for item in _list(value["choices"]) if _is_object(item)] if "choices" in value else None,
         usage=_raw(value.get("usage")),
         error=_raw(value.get("error")),
         object=_raw(value.get("object")),

@@ -189,6 +189,8 @@ class _Child:
             finally:
                 self.over.set()
                 self.settled.set()
+                if self.model is not None:
+                    await self.model.close()
                 if process is not None:
                     await _end(process)
 

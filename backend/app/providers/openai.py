@@ -6,8 +6,10 @@ Money first: when it is asked again is decided here and nowhere else.
 import asyncio
 import random
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -208,9 +210,23 @@ def _jitter() -> float:
 
 def _pause(response: aiohttp.ClientResponse) -> float | None:
     asked = response.headers.get("Retry-After", "")
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked):
+    if (date := _date(asked)) is not None:
+        seconds = (date - datetime.now(UTC)).total_seconds()
+    elif re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked):
+        seconds = float(asked)
+    else:
+        seconds = -1.0
+    if seconds < 0:  # none, one that cannot be read, or one that is past
         return _jitter()
-    return float(asked) if float(asked) <= MAX_RETRY_AFTER_SECONDS else None
+    return seconds if seconds <= MAX_RETRY_AFTER_SECONDS else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> str:
@@ -235,7 +251,7 @@ async def _read(response: aiohttp.ClientResponse, answer: AnswerReader) -> Async
     if encoding != "identity" or response.content_type == "text/html":
         raise UpstreamProtocol(NOT_THE_PROTOCOL)
     content = response.content
-    _tell_when_gone(response)
+    forget = _tell_when_gone(response)
     try:
         received = await _first(content)
         if received.startswith(b"{"):  # some servers ignore `stream`
@@ -256,6 +272,8 @@ async def _read(response: aiohttp.ClientResponse, answer: AnswerReader) -> Async
             yield answer.feed(rest)
         if not answer.finished and answer.failure is None:
             raise UpstreamInterrupted(INTERRUPTED) from error
+    finally:
+        forget()
     if answer.failure is not None:
         raise answer.failure
     await asyncio.sleep(0)  # lets the last bytes of the response in, so that the connection can be used again
@@ -276,19 +294,29 @@ def _unread(content: aiohttp.StreamReader) -> bytes:
     return b"".join(content._buffer)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - read_nowait() would raise
 
 
-def _tell_when_gone(response: aiohttp.ClientResponse) -> None:
-    """aiohttp closes a connection whose framing breaks, and tells whoever reads the body nothing."""
+def _tell_when_gone(response: aiohttp.ClientResponse) -> Callable[[], None]:
+    """aiohttp closes a connection whose framing breaks, and tells whoever reads the body nothing.
+
+    Returns what ends this watch: the connection outlives the response.
+    """
     protocol = response.connection.protocol if response.connection is not None else None
+    closed = protocol.closed if protocol is not None else None
     content = response.content
 
-    def gone(closed: "asyncio.Future[None]") -> None:
-        if not closed.cancelled():
-            closed.exception()
+    def gone(done: "asyncio.Future[None]") -> None:
+        if not done.cancelled():
+            done.exception()
         if not content.is_eof() and content.exception() is None:
             content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))
 
-    if protocol is not None and protocol.closed is not None:
-        protocol.closed.add_done_callback(gone)
+    if closed is None:
+        return lambda: None
+    closed.add_done_callback(gone)
+
+    def forget() -> None:
+        closed.remove_done_callback(gone)
+
+    return forget
 
 
 async def _next(content: aiohttp.StreamReader, until: float | None) -> bytes:

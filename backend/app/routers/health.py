@@ -38,9 +38,10 @@ async def health(response: Response) -> Health:
     return Health(status="healthy")
 
 
-@router.get("/ready", tags=["health"], summary="Whether it can take work", responses=responses(503, 507))
+@router.head("/ready", include_in_schema=False)
+@router.get("/ready", tags=["health"], summary="Whether it can take work", responses=responses(503))
 async def ready(services: CurrentServices, response: Response) -> Health:
-    """503 or 507, with the reason, until work can be accepted."""
+    """503, with the reason, until work can be accepted."""
     response.headers["Cache-Control"] = "no-store"
     await services.ready()
     return Health(status="ready")

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from typing import Literal
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -41,6 +42,7 @@ class AIService:
         self._settings = settings
         self._clock = clock
         self._asked = Asked(clock)
+        self._replays: WeakValueDictionary[tuple[str, str], LiveLog] = WeakValueDictionary()
         self._beginning: set[asyncio.Task[Started]] = set()
         engine.on_ended = self._asked.ended
 
@@ -67,19 +69,19 @@ class AIService:
             KeyReused: `key` was used for another request.
             Draining, TooManyRuns, StorageFull, StorageError: nothing was started.
         """
-        self._check(request)
         claim = Key(key, fingerprint(path, request)) if key is not None else None
         if claim is not None and (known := await self._store.find(principal.id, claim)):
             return Started(known.id, replayed=True)
+        self._check(request)
         self._engine.check_room()
+        live = self._prepare(principal)  # in the same breath as the check, else all that come together pass it
         # A task of its own: if the one who asks goes now, the run is still started once its commit stands.
-        task = asyncio.create_task(self._begin(principal, request, claim), name="begin")
+        task = asyncio.create_task(self._begin(live, request, claim), name="begin")
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
         return await asyncio.shield(task)
 
-    async def _begin(self, principal: Principal, request: ChatRequest, claim: Key | None) -> Started:
-        live = self._prepare(principal)
+    async def _begin(self, live: LiveRun, request: ChatRequest, claim: Key | None) -> Started:
         try:
             accepted = await self._store.accept(live.run, claim)
         except BaseException:
@@ -151,7 +153,7 @@ class AIService:
             BadCursor: the run still lives, and holds less than the cursor says.
         """
         live = self._engine.live(principal.id, cursor.run_id)
-        live_log = live.log if live is not None else self._replay(await self._kept(principal, cursor.run_id))
+        live_log = live.log if live is not None else await self._replay(principal, cursor.run_id)
         if cursor.told == 2 and live_log.ending is not None:
             return None
         return Reading(live_log, wire, cursor, delivered=lambda: self._asked.delivered(cursor.run_id))
@@ -188,13 +190,19 @@ class AIService:
             log.warning("cancel.not_marked", run=run_id, code=error.code)
         return CancelBody(id=run_id, status=live.run.status)
 
-    def _replay(self, kept: Kept) -> LiveLog:
-        """The log of an ended run, as its saved parts give it."""
+    async def _replay(self, principal: Principal, run_id: str) -> LiveLog:
+        """The log of an ended run, as its saved parts give it: one for all who read it now."""
+        if (shared := self._replays.get((principal.id, run_id))) is not None:
+            return shared
+        kept = await self._kept(principal, run_id)
+        if (shared := self._replays.get((principal.id, run_id))) is not None:  # another reader was faster
+            return shared
         run = kept.run
         replay = LiveLog(run.id, message_id=run.message_id, model=run.model, about=self._about(run))
         replay.publish(list(unfold(kept.parts)))
         # Without an ending it is a run that nobody writes any more: it stopped in the middle, whatever its row says.
         replay.end(run.ending or INTERRUPTED, run.usage)
+        self._replays[principal.id, run_id] = replay
         return replay
 
     def _about(self, run: Run) -> str | None:

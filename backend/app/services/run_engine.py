@@ -11,6 +11,8 @@ from app.errors import Draining, ProviderError, StorageError, TooManyRuns, Upstr
 from app.eventlog.base import Journal
 from app.eventlog.memory import LiveLog
 from app.models import (
+    SERVICE_STOPPED,
+    STOPPED,
     Delta,
     Ending,
     Failure,
@@ -33,18 +35,11 @@ from app.settings import Settings
 from app.store.base import Store
 from app.telemetry import log, where
 
-CANCELLED = Ending("cancelled", failure=Failure("cancelled", "Stopped.", True))
+CANCELLED = Ending("cancelled", failure=STOPPED)
 ABANDONED = Ending(
     "cancelled", failure=Failure("abandoned", "Nobody was reading this answer any more, so it was stopped.", True)
 )
-INTERRUPTED = Ending(
-    "interrupted",
-    failure=Failure(
-        "interrupted",
-        "The service stopped while this answer was being written. What it said is kept; try again or go on from there.",
-        True,
-    ),
-)
+INTERRUPTED = Ending("interrupted", failure=SERVICE_STOPPED)
 NOT_SAVED = Ending(
     "failed",
     failure=Failure(
@@ -81,6 +76,7 @@ class LiveRun:
         self.finish_reason: FinishReason | None = None
         self.chars = 0
         self.live_bytes = 0
+        self.prompt_bytes = 0  # about: one for each character
         self.recorder: Recorder
         self.task: asyncio.Task[None] | None = None
         self.begun = False  # a task that is cancelled before its first step never takes it
@@ -102,6 +98,7 @@ class RunEngine:
         self._clock = clock
         self._lives: dict[str, LiveRun] = {}
         self._live_bytes = 0
+        self._prompt_bytes = 0  # of the questions that live runs hold: they keep new runs out, and cut none off
         self._draining = False
         self._drain_until = 0.0
         self.on_ended: Callable[[str, RunStatus], None] = lambda run_id, status: None
@@ -112,11 +109,6 @@ class RunEngine:
         """This owner's run, while it lives here."""
         live = self._lives.get(run_id)
         return live if live is not None and live.run.owner_id == owner_id else None
-
-    @property
-    def count(self) -> int:
-        """How many runs live here."""
-        return len(self._lives)
 
     @property
     def draining(self) -> bool:
@@ -132,7 +124,10 @@ class RunEngine:
         """
         if self._draining:
             raise Draining
-        if len(self._lives) >= self._settings.max_runs or self._live_bytes >= self._settings.max_live_bytes:
+        if (
+            len(self._lives) >= self._settings.max_runs
+            or self._live_bytes + self._prompt_bytes >= self._settings.max_live_bytes
+        ):
             raise TooManyRuns(
                 "The service is writing as many answers as it can. Try again in a moment.",
                 retry_after=RETRY_AFTER_SECONDS,
@@ -158,6 +153,8 @@ class RunEngine:
         """Let the run's task begin. The run is durable by now."""
         now = asyncio.get_running_loop().time()
         live.started = now
+        live.prompt_bytes = sum(len(turn.content) for turn in prompt.turns)
+        self._prompt_bytes += live.prompt_bytes
         live.unread_since = None if live.log.readers else now
         live.log.on_readers = lambda: self._readers_changed(live)
         live.task = asyncio.create_task(self._live(live, provider, prompt), name=live.run.id)
@@ -185,9 +182,6 @@ class RunEngine:
     async def close(self) -> None:
         """Drain, and wait until every ending is saved or certainly cannot be."""
         self.drain()
-        for live in list(self._lives.values()):
-            if live.abandonable and not live.log.readers:  # nobody can be waiting for it
-                self.stop(live, INTERRUPTED)
         tasks = [live.task for live in self._lives.values() if live.task is not None]
         if tasks:
             rest = max(0.0, self._drain_until - asyncio.get_running_loop().time())
@@ -286,8 +280,8 @@ class RunEngine:
     async def _mark(self, run: Run) -> None:
         try:
             await self._store.mark(run)
-        except StorageError as error:
-            log.warning("run.not_marked", run=run.id, code=error.code)
+        except Exception as error:  # noqa: BLE001 - the mark is for onlookers; the run goes on without it
+            log.warning("run.not_marked", run=run.id, error=type(error).__name__)
 
     # ── The one ending ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -328,9 +322,9 @@ class RunEngine:
         )
         try:
             await self._store.finish(ended, parts)
-        except StorageError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the ending is not saved, and readers wait for it
             if not live.save_failed:  # once is enough; it is tried again several times a second
-                log.warning("run.not_saved", run=live.run.id, code=error.code)
+                log.warning("run.not_saved", run=live.run.id, error=type(error).__name__, where=where(error))
             live.save_failed = True
             return False
         live.run = ended
@@ -353,6 +347,7 @@ class RunEngine:
 
     def _forget(self, live: LiveRun) -> None:
         self._live_bytes -= live.live_bytes
+        self._prompt_bytes -= live.prompt_bytes
         self._lives.pop(live.run.id, None)
         self._journal.ended(live.run.id)
 

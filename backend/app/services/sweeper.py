@@ -2,9 +2,8 @@
 
 import asyncio
 
-from app.errors import StorageError
 from app.store.base import Store
-from app.telemetry import log
+from app.telemetry import log, where
 
 EVERY_SECONDS = 600.0  # reading hides what is over at once; this only makes room
 PAUSE_SECONDS = 0.2  # between two commits, so that live answers do not wait
@@ -32,6 +31,6 @@ class Sweeper:
             try:
                 while await self._store.sweep():  # noqa: ASYNC110 - nothing is waited for
                     await asyncio.sleep(PAUSE_SECONDS)
-            except StorageError as error:
-                log.warning("sweep.failed", code=error.code)
+            except Exception as error:  # noqa: BLE001 - what could not be forgotten now is forgotten later
+                log.warning("sweep.failed", error=type(error).__name__, where=where(error))
             await asyncio.sleep(EVERY_SECONDS)

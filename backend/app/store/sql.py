@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from app.clock import Clock
 from app.database import Database
 from app.errors import KeyReused
-from app.models import Failure, Part, Piece, Run, Usage
+from app.models import SERVICE_STOPPED, STOPPED, Failure, Part, Piece, Run, Usage
 from app.store.base import Kept, Key
 from app.store.tables import idempotency_keys, messages, runs
 
@@ -19,12 +19,6 @@ _LIVE = ("queued", "running")
 
 _parts = msgspec.json.Decoder(tuple[Part, ...])
 _usage = msgspec.json.Decoder(Usage)
-_INTERRUPTED = Failure(
-    "interrupted",
-    "The service stopped while this answer was being written. What it said is kept; try again or go on from there.",
-    True,
-)
-_CANCELLED = Failure("cancelled", "Stopped.", True)
 
 
 class SqlStore:
@@ -156,7 +150,7 @@ def recover(
         connection.scalars(select(runs.c.id).where(runs.c.status.in_(_LIVE), runs.c.cancel_requested_at.is_not(None)))
     )
     for run in left:
-        failure = _CANCELLED if run.id in cancelled else _INTERRUPTED
+        failure = STOPPED if run.id in cancelled else SERVICE_STOPPED
         status = "cancelled" if run.id in cancelled else "interrupted"
         ended = msgspec.structs.replace(run, status=status, failure=failure, ended_at=now)
         _end(connection, ended, fold(texts.get(run.id, ())))

@@ -16,7 +16,8 @@ from app.protocols.ui_message import UIMessage
 from app.services.ai_service import AIService, Started
 from app.services.reading import Reading
 from app.settings import Settings
-from app.web.sse import MEDIA_TYPE, EventStream, OpenStreams
+from app.web.connections import Connections
+from app.web.sse import MEDIA_TYPE, EventStream
 
 RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered by all readers in one moment
 Format = Literal["chat", "ui"]
@@ -31,23 +32,24 @@ class Services(msgspec.Struct, frozen=True):
 
     ai: AIService
     settings: Settings
-    streams: OpenStreams
+    connections: Connections
     ready: Callable[[], Awaitable[None]]
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     return cast(Services, request.state.services)
 
 
-def _principal() -> Principal:
+async def _principal() -> Principal:
     return LOCAL
 
 
+# All are coroutines: FastAPI runs plain functions in threads, and a GET's question is reserved before any wait.
 CurrentServices = Annotated[Services, Depends(_services)]
 CurrentPrincipal = Annotated[Principal, Depends(_principal)]
 
 
-def _cursor(
+async def _cursor(
     last_event_id: Annotated[str | None, Header(description="Where to go on: the last `id` that was received.")] = None,
     last_event_id_query: Annotated[
         str | None,
@@ -58,7 +60,7 @@ def _cursor(
     return Cursor.parse(text) if text is not None else None
 
 
-def _key(
+async def _key(
     idempotency_key: Annotated[
         str | None,
         Header(description="Makes this request repeatable: the same key and body give the same answer, paid once."),
@@ -67,7 +69,7 @@ def _key(
     return checked_key(idempotency_key)
 
 
-def _format(
+async def _format(
     format: Annotated[
         Format, Query(description="`chat`: this API's frames. `ui`: the AI SDK's UI message stream, v1.")
     ] = "chat",
@@ -91,7 +93,7 @@ def checked_key(key: str | None) -> str | None:
     return key
 
 
-def check_query(request: Request) -> None:
+async def check_query(request: Request) -> None:
     """Raises Malformed where a guess at the query could ask another question than was meant."""
     query = request.scope["query_string"]
     try:
@@ -140,7 +142,7 @@ def _stream(services: Services, reading: Reading, *, replayed: bool) -> EventStr
     settings = services.settings
     return EventStream(
         reading,
-        services.streams,
+        services.connections,
         keepalive=settings.keepalive_seconds,
         send_timeout=settings.send_timeout_seconds,
         replayed=replayed,

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 MAX_DIGITS = 20  # of an integer that fits 64 bits, sign and all
 MAX_NESTING = 16  # our own bodies have 3 levels
+MAX_VALUES = 100_000  # a full history has 1,200; each one more costs time before it can be refused
 _NOT_JSON = "The body is not JSON. Check its quotes and commas."
 
 
@@ -30,9 +31,13 @@ def read_json(text: bytes | str) -> Any:
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, _NOT_JSON) from error
     level = [cast(Any, value)] if isinstance(value, (dict, list)) else []
+    values = 0
     for _ in range(MAX_NESTING + 1):
         if not level:
             return cast(Any, value)
+        values += sum(len(parent) for parent in level)
+        if values > MAX_VALUES:
+            raise HTTPException(400, f"The JSON holds more than {MAX_VALUES:,} values.")
         level = [child for parent in level for child in _children(parent)]
     raise HTTPException(400, f"The JSON is nested deeper than {MAX_NESTING} levels.")
 

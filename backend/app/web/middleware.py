@@ -1,4 +1,4 @@
-"""What every request passes, outermost first: envelope, gate, limits. Pure ASGI, so that nothing is buffered."""
+"""What every request passes, outermost first: envelope, gate, (CORS,) limits, boundary. Pure ASGI, unbuffered."""
 
 import asyncio
 import re
@@ -18,9 +18,15 @@ TRANSPORT = "chat.transport"  # key of the scope: the client's socket, for cutti
 MAX_QUERY_BYTES = 16 * 2**10
 MAX_DROPPED_BYTES = 16 * 2**20  # of a body that was refused: read, so that the client comes to read the answer
 MAX_DROPPED_SECONDS = 2.0
+MAX_PAUSE_SECONDS = 15.0  # inside a body; a client that says nothing for longer has gone, or is up to no good
 _PROBES = ("/health", "/ready")
 _API = ("/api/", "/v1/")
 _PLAIN_PATH = re.compile("[A-Za-z0-9/_.-]{1,100}")
+
+
+def transport_of(send: Send) -> asyncio.WriteTransport | None:
+    """The client's socket. For the very outside, since every middleware wraps `send`."""
+    return getattr(getattr(send, "__self__", None), "transport", None)
 
 
 class Envelope:
@@ -35,7 +41,6 @@ class Envelope:
             return
         if scope["type"] != "http":
             return  # no websockets here
-        scope[TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
         began = time.perf_counter()
         status = 0
 
@@ -51,7 +56,7 @@ class Envelope:
         try:
             await self._app(scope, receive, envelop)
         finally:
-            if scope["path"] not in _PROBES:
+            if _route(scope) not in _PROBES:
                 took = time.perf_counter() - began
                 log.info("request", method=scope["method"], path=_path(scope), status=status, seconds=round(took, 4))
 
@@ -99,13 +104,15 @@ class Gate:
     def _check_host(self, scope: Scope, headers: Headers) -> None:
         hosts = headers.getlist("host")
         name = _without_port(hosts[0].lower()) if len(hosts) == 1 else ""
-        if name in self._hosts or (scope["path"] in _PROBES and (not hosts or _is_address(name))):
+        if name in self._hosts or (_route(scope) in _PROBES and (not hosts or _is_address(name))):
             return
         raise WrongHost("This service does not answer to that host name. If it should, add the name to ALLOWED_HOSTS.")
 
     def _check_peer(self, scope: Scope) -> None:
-        client = scope.get("client")  # None on a Unix socket, whose file has rights of its own
-        if self._allow_insecure or client is None or _is_loopback(client[0]):
+        client, server = scope.get("client"), scope.get("server")
+        # A Unix socket's file has rights of its own. Without one, no address means that the peer hid it by leaving.
+        local = server is not None and server[1] is None if client is None else _is_loopback(client[0])
+        if self._allow_insecure or local:
             return
         raise WrongHost(
             "This service answers only its own machine while everyone who comes is the same user. "
@@ -113,7 +120,7 @@ class Gate:
         )
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
-        under_api = scope["path"].startswith(_API)
+        under_api = _route(scope).startswith(_API)
         if under_api and "prefetch" in headers.get("sec-purpose", ""):
             raise ForbiddenOrigin("Prefetching is not answered: a question costs something.")
         origins = headers.getlist("origin")
@@ -161,7 +168,7 @@ class Boundary:
 
 
 class Limits:
-    """Innermost: how much a request may carry. The body is counted while it is read, whatever its length said."""
+    """How much a request may carry. The body is counted while it is read, whatever its length said."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -197,7 +204,11 @@ class _Counted:
             return
 
         async def count() -> Message:
-            message = await receive()
+            try:
+                async with asyncio.timeout(None if self._answering or not self._more else MAX_PAUSE_SECONDS):
+                    message = await receive()
+            except TimeoutError as error:
+                raise HTTPException(408) from error
             if message["type"] == "http.request":
                 self._more = message.get("more_body", False)
                 self._size += len(message.get("body", b""))
@@ -237,7 +248,13 @@ class _Counted:
 
 def _path(scope: Scope) -> str:
     """The path for a log: what is spelled like none of ours may be somebody's question."""
-    return scope["path"] if _PLAIN_PATH.fullmatch(scope["path"]) else "(other)"
+    return _route(scope) if _PLAIN_PATH.fullmatch(_route(scope)) else "(other)"
+
+
+def _route(scope: Scope) -> str:
+    """The path without the prefix that a proxy serves us under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) or "/"
 
 
 def _without_port(host: str) -> str:

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from app.errors import ChatError, Invalid, Malformed, MethodNotAllowed, NotFound, UnsupportedMedia
+from app.errors import BodyTooSlow, ChatError, Invalid, Malformed, MethodNotAllowed, NotFound, UnsupportedMedia
 from app.models import ProblemBody
 
 MEDIA_TYPE = "application/problem+json"
@@ -110,6 +110,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
             known: ChatError = NotFound("There is nothing at this address. The addresses are listed at /docs.")
         case 405:
             known = MethodNotAllowed("This address does not take this method. The methods are listed at /docs.")
+        case 408:
+            known = BodyTooSlow()
         case 415:
             known = UnsupportedMedia(str(error.detail))
         case 400:
@@ -119,6 +121,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
             known.status = status
     response = problem(known)
     response.headers.update(error.headers or {})
+    if error.status_code == 408:
+        response.headers["Connection"] = "close"
     if error.status_code == 405:  # the router names the methods of one route only (RFC 9110, 15.5.6 wants all)
         response.headers["Allow"] = ", ".join(sorted(_methods(request) or _OF_FILES))
     return response

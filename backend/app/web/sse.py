@@ -1,27 +1,15 @@
 """Bytes of a reading to an open response: heartbeat, slow readers, and nothing per token but a copy."""
 
 import asyncio
-from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.services.reading import Reading
+from app.web.connections import Connections
 from app.web.middleware import TRANSPORT
 
 MEDIA_TYPE = "text/event-stream"
-
-
-class OpenStreams:
-    """The streams that are being written, so that a shutdown need not wait for readers that take nothing."""
-
-    def __init__(self) -> None:
-        self.all: set[EventStream] = set()
-
-    def cut(self) -> None:
-        """Cut every reader off; each may come back to the next process."""
-        for stream in tuple(self.all):
-            stream.cut()
 
 
 class EventStream(Response):
@@ -33,7 +21,13 @@ class EventStream(Response):
     media_type = MEDIA_TYPE
 
     def __init__(
-        self, reading: Reading, among: OpenStreams, *, keepalive: float, send_timeout: float, replayed: bool = False
+        self,
+        reading: Reading,
+        connections: Connections,
+        *,
+        keepalive: float,
+        send_timeout: float,
+        replayed: bool = False,
     ) -> None:
         """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds."""
         super().__init__(
@@ -47,7 +41,7 @@ class EventStream(Response):
         )
         del self.headers["content-length"]
         self._reading = reading
-        self._among = among
+        self._connections = connections
         self._keepalive = keepalive
         self._send_timeout = send_timeout
         self._waiter: asyncio.Future[None] | None = None
@@ -60,24 +54,22 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream (ASGI)."""
         self._loop = asyncio.get_running_loop()
-        self._transport: Any = scope.get(TRANSPORT)
+        self._transport: asyncio.WriteTransport | None = scope.get(TRANSPORT)
         self._wrote_at = self._loop.time()
         leaving = asyncio.create_task(self._until_gone(receive), name="reader-leaving")
         self._timer = self._loop.call_later(min(self._keepalive, self._send_timeout), self._tick)
         self._reading.listen(self._ring)  # listen first, look second
-        self._among.all.add(self)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await self._write_all(send)
         finally:
-            self._among.all.discard(self)
             self._reading.unlisten(self._ring)
             self._timer.cancel()
             leaving.cancel()
 
     async def _write_all(self, send: Send) -> None:
         reading = self._reading
-        while not self._gone:
+        while not self._left():
             self._news = False
             data = reading.take()
             if self._beat:
@@ -94,8 +86,14 @@ class EventStream(Response):
                 self._waiter = self._loop.create_future()
                 await self._waiter
                 self._waiter = None
-        if reading.finished and not self._gone:
+        if reading.finished and not self._left():
             reading.delivered()
+            if self._transport is not None:
+                self._connections.flush(self._transport, self._send_timeout)
+
+    def _left(self) -> bool:
+        """Whether the reader has gone: the server swallows what is written to a closed socket."""
+        return self._gone or (self._transport is not None and self._transport.is_closing())
 
     def _ring(self) -> None:
         self._news = True
@@ -113,7 +111,7 @@ class EventStream(Response):
         now = self._loop.time()
         if self._sending_since is not None:
             if now - self._sending_since >= self._send_timeout:
-                self.cut()
+                self._cut()
                 return
             at = self._sending_since + self._send_timeout
         else:
@@ -124,8 +122,8 @@ class EventStream(Response):
             at = min(self._wrote_at + self._keepalive, now + self._send_timeout)
         self._timer = self._loop.call_at(at, self._tick)
 
-    def cut(self) -> None:
-        """Cut the reader off. Closing politely would wait for the very reader that takes nothing."""
+    def _cut(self) -> None:
+        # Closing politely would wait for the very reader that takes nothing.
         if self._transport is not None:
             self._transport.abort()
         self._gone = True

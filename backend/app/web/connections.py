@@ -1,0 +1,55 @@
+"""The clients' sockets: who is connected with a request, and how to cut them off."""
+
+import asyncio
+from collections import Counter
+
+LOOK_SECONDS = 0.5  # between two looks at what a reader has yet to take after the end
+
+
+class Connections:
+    """Every connection that is in a request, or whose last response is not wholly taken."""
+
+    def __init__(self) -> None:
+        self._open: Counter[asyncio.WriteTransport] = Counter()
+        self._flushing: dict[asyncio.WriteTransport, asyncio.TimerHandle] = {}
+
+    def enter(self, transport: asyncio.WriteTransport) -> None:
+        """A request begins on `transport`: whatever was written before has been taken."""
+        self._open[transport] += 1
+        self._forget(transport)
+
+    def leave(self, transport: asyncio.WriteTransport) -> None:
+        """The request is over."""
+        self._open[transport] -= 1
+        if self._open[transport] <= 0:
+            del self._open[transport]
+
+    def flush(self, transport: asyncio.WriteTransport, timeout: float) -> None:
+        """Watch that the last bytes are taken, too: cut the client off if it takes nothing for `timeout` seconds."""
+        loop = asyncio.get_running_loop()
+        left, since = transport.get_write_buffer_size(), loop.time()
+
+        def look() -> None:
+            nonlocal left, since
+            left_now = transport.get_write_buffer_size()
+            if left_now == 0:
+                self._forget(transport)
+                return
+            if left_now < left:
+                left, since = left_now, loop.time()
+            elif loop.time() - since >= timeout:
+                self._forget(transport)
+                transport.abort()
+                return
+            self._flushing[transport] = loop.call_later(LOOK_SECONDS, look)
+
+        look()
+
+    def cut(self) -> None:
+        """Cut everyone off. A polite close would wait for those who take nothing, or never say all they have to."""
+        for transport in {*self._open, *self._flushing}:
+            transport.abort()
+
+    def _forget(self, transport: asyncio.WriteTransport) -> None:
+        if timer := self._flushing.pop(transport, None):
+            timer.cancel()

@@ -1,0 +1,150 @@
+"""The schema: what the migrations make is what the code expects, and a file that is not ours stays as it was."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, create_engine
+
+from app.database import Database
+from app.errors import StartRefused
+from app.store import schema
+from app.store.tables import metadata
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncGenerator[Database]:
+    database = Database(tmp_path / "chat.db")
+    await asyncio.to_thread(database.open)
+    yield database
+    await database.close()
+
+
+async def migrate(database: Database) -> None:
+    await asyncio.to_thread(database.alone, schema.migrate)
+
+
+def described(connection: sqlite3.Connection) -> dict[str, Any]:
+    """Tables, columns, keys and indexes, as SQLite itself tells them."""
+    found: dict[str, Any] = {}
+    names = "SELECT name, type, tbl_name FROM sqlite_master WHERE name NOT LIKE 'alembic%' AND name NOT LIKE 'sqlite_%'"
+    for name, kind, table in connection.execute(names).fetchall():
+        if kind == "table" and name != "alembic_version":
+            columns = [tuple(column[1:]) for column in connection.execute(f"PRAGMA table_info({name})")]
+            found[name] = (columns, connection.execute(f"PRAGMA foreign_key_list({name})").fetchall())
+        elif kind == "index":
+            listed = connection.execute(f"PRAGMA index_list({table})").fetchall()
+            unique_and_partial = next((unique, partial) for _, index, unique, _, partial in listed if index == name)
+            columns = [column for _, _, column in connection.execute(f"PRAGMA index_info({name})")]
+            (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+            found[name] = (table, unique_and_partial, columns, sql.partition(" WHERE ")[2])
+    return found
+
+
+async def test_the_migrated_schema_is_the_one_the_code_expects(database: Database, tmp_path: Path) -> None:
+    await migrate(database)
+
+    def differences(connection: Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return compare_metadata(context, metadata)
+
+    assert await asyncio.to_thread(database.alone, differences) == []
+    expected = create_engine(f"sqlite:///{tmp_path / 'expected.db'}")
+    metadata.create_all(expected)
+    expected.dispose()
+    with closing(sqlite3.connect(tmp_path / "expected.db")) as one, closing(sqlite3.connect(database.path)) as other:
+        assert described(other) == described(one)
+
+
+async def test_migrating_twice_changes_nothing(database: Database) -> None:
+    await migrate(database)
+    with closing(sqlite3.connect(database.path)) as other:
+        before = list(other.iterdump())
+    await migrate(database)
+    with closing(sqlite3.connect(database.path)) as other:
+        assert list(other.iterdump()) == before
+
+
+async def test_a_newer_revision_is_refused_with_a_sentence_and_untouched(database: Database) -> None:
+    await migrate(database)
+    with closing(sqlite3.connect(database.path)) as other:
+        other.execute("UPDATE alembic_version SET version_num = '9999'")
+        other.commit()
+        before = list(other.iterdump())
+    with pytest.raises(StartRefused, match=r"newer version.*9999"):
+        await migrate(database)
+    with closing(sqlite3.connect(database.path)) as other:
+        assert list(other.iterdump()) == before
+
+
+async def test_an_interrupted_migration_leaves_nothing(database: Database) -> None:
+    def stop_after(connection: Connection) -> None:
+        schema.migrate(connection)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await asyncio.to_thread(database.alone, stop_after)
+    with closing(sqlite3.connect(database.path)) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == []
+    await migrate(database)
+    with closing(sqlite3.connect(database.path)) as other:
+        assert other.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+async def test_another_program_s_database_is_refused_and_byte_identical_afterwards(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as theirs:
+        theirs.execute(f"PRAGMA journal_mode={mode}")
+        theirs.execute("CREATE TABLE theirs (word TEXT)")
+        theirs.execute("INSERT INTO theirs VALUES ('precious')")
+        theirs.commit()
+    before = path.read_bytes()
+    await refused(path)
+    assert path.read_bytes() == before
+
+
+async def test_another_program_s_unfinished_business_stays_unfinished(tmp_path: Path) -> None:
+    """A file whose program was killed: its WAL is for that program to apply."""
+    source, path = tmp_path / "source.db", tmp_path / "theirs.db"
+    with closing(sqlite3.connect(source)) as theirs:
+        theirs.execute("PRAGMA journal_mode=wal")
+        theirs.execute("CREATE TABLE theirs (word TEXT)")
+        theirs.commit()
+        for suffix in ("", "-wal"):
+            Path(f"{path}{suffix}").write_bytes(Path(f"{source}{suffix}").read_bytes())
+    before = [Path(f"{path}{suffix}").read_bytes() for suffix in ("", "-wal")]
+    await refused(path)
+    assert [Path(f"{path}{suffix}").read_bytes() for suffix in ("", "-wal")] == before
+
+
+@pytest.mark.parametrize(
+    "content", [b"This is a letter to my aunt.\n" * 200, bytes(8192), b"SQLite format 3\0" + b"?" * 9000]
+)
+async def test_a_file_that_is_no_database_is_refused_and_byte_identical_afterwards(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "letter.db"
+    path.write_bytes(content)
+    await refused(path)
+    assert path.read_bytes() == content
+
+
+async def test_a_file_that_is_in_use_is_refused_and_can_be_had_afterwards(database: Database) -> None:
+    await refused(database.path)
+    await migrate(database)
+
+
+async def refused(path: Path) -> None:
+    """It is, with a sentence that names the file, and leaves no lock behind."""
+    for _ in range(2):
+        database = Database(path)
+        with pytest.raises(StartRefused, match=path.name):
+            await asyncio.to_thread(database.open)
+        await database.close()
