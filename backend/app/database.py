@@ -31,6 +31,9 @@ BUSY_MILLISECONDS = 5000  # another process (a backup, a shell) may hold the fil
 READERS = 2  # threads; reads are short, and the machine's cores belong to the loop and the writer
 WAL_BYTES_KEPT = 64 * 2**20  # a burst's log shrinks back to this
 
+# From here on free of the WAL-reset bug (sqlite.org/wal.html), of which one writer keeps clear anyway.
+SOUND_SQLITE = (3, 51, 3)
+
 _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}
 _OF_THE_DISK = {
     sqlite3.SQLITE_FULL,

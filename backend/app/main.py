@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sqlite3
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import __version__, telemetry
 from app.clock import Clock
-from app.database import Database
+from app.database import SOUND_SQLITE, Database
 from app.errors import Draining, NotReady, StartRefused, StorageError
 from app.eventlog import sqlite as journals
 from app.providers import catalog
@@ -144,6 +145,8 @@ async def _open(settings: Settings, connections: Connections, stack: AsyncExitSt
     stack.callback(_drain_on_signal(drain))
     if missing := catalog.missing(settings):
         log.warning("model.missing", message=missing)
+    if sqlite3.sqlite_version_info < SOUND_SQLITE:
+        log.info("sqlite.old", version=sqlite3.sqlite_version, message="Let no other program write the database file.")
     log.info(
         "started",
         version=__version__,

@@ -1,9 +1,21 @@
 """The clients' sockets: who is connected with a request, and how to cut them off."""
 
 import asyncio
+import socket
+import struct
 from collections import Counter
+from contextlib import suppress
 
 LOOK_SECONDS = 0.5  # between two looks at what a reader has yet to take after the end
+
+
+def abort(transport: asyncio.WriteTransport) -> None:
+    """Close the socket with a reset: else the kernel would go on keeping what the client does not take."""
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX:
+        with suppress(OSError):  # it may be closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class Connections:
@@ -39,7 +51,7 @@ class Connections:
                 left, since = left_now, loop.time()
             elif loop.time() - since >= timeout:
                 self._forget(transport)
-                transport.abort()
+                abort(transport)
                 return
             self._flushing[transport] = loop.call_later(LOOK_SECONDS, look)
 
@@ -48,7 +60,7 @@ class Connections:
     def cut(self) -> None:
         """Cut everyone off. A polite close would wait for those who take nothing, or never say all they have to."""
         for transport in {*self._open, *self._flushing}:
-            transport.abort()
+            abort(transport)
 
     def _forget(self, transport: asyncio.WriteTransport) -> None:
         if timer := self._flushing.pop(transport, None):

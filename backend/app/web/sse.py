@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.services.reading import Reading
-from app.web.connections import Connections
+from app.web.connections import Connections, abort
 from app.web.middleware import TRANSPORT
 
 MEDIA_TYPE = "text/event-stream"
@@ -50,6 +50,7 @@ class EventStream(Response):
         self._gone = False
         self._wrote_at = 0.0
         self._sending_since: float | None = None
+        self._left_to_take = 0  # bytes that the socket had yet to take when the timer last looked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream (ASGI)."""
@@ -110,6 +111,10 @@ class EventStream(Response):
         """One timer a reader for both deadlines; writing does not touch it: it looks when it rings."""
         now = self._loop.time()
         if self._sending_since is not None:
+            left = self._transport.get_write_buffer_size() if self._transport is not None else 0
+            if left < self._left_to_take:  # slow, but it takes something
+                self._sending_since = now
+            self._left_to_take = left
             if now - self._sending_since >= self._send_timeout:
                 self._cut()
                 return
@@ -125,6 +130,6 @@ class EventStream(Response):
     def _cut(self) -> None:
         # Closing politely would wait for the very reader that takes nothing.
         if self._transport is not None:
-            self._transport.abort()
+            abort(self._transport)
         self._gone = True
         self._ring()
