@@ -47,7 +47,7 @@ async def test_a_head_without_end_is_cut_off(shared_server: Server, shared_clien
     start = b"GET /health?" if where == "line" else b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
     more = b"x" * 60_000 if where == "line" else b"X-More: x\r\n" * 6_000
     sock = await sockets.connected(shared_server.port)
-    with pytest.raises(OSError, match="reset|pipe"):
+    with pytest.raises(OSError, match=r"reset|pipe"):
         await shout(sock, [start, *[more] * 200])
     sock.close()
     assert (await shared_client.request("GET", "/health")).status == 200
