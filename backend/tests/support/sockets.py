@@ -78,13 +78,23 @@ def fin(sock: socket.socket) -> None:
     """Close in the polite way."""
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
-    sock.close()
+    _close(sock)
 
 
 def reset(sock: socket.socket) -> None:
     """Close with a RST. What the far side's kernel already has, it can still read."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    _close(sock)
+
+
+def _close(sock: socket.socket) -> None:
+    """Close, also where somebody still waits to read: the loop must not watch a number that is given again."""
+    if sock.fileno() >= 0:
+        with contextlib.suppress(RuntimeError):  # no loop runs here
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(sock.fileno())
+            loop.remove_writer(sock.fileno())
     sock.close()
 
 
