@@ -42,6 +42,7 @@ class Envelope:
         if scope["type"] != "http":
             return  # no websockets here
         began = time.perf_counter()
+        route, path = _route(scope), _path(scope)  # now: a mounted application rewrites its scope
         status = 0
 
         async def envelop(message: Message) -> None:
@@ -56,9 +57,9 @@ class Envelope:
         try:
             await self._app(scope, receive, envelop)
         finally:
-            if _route(scope) not in _PROBES:
+            if route not in _PROBES:
                 took = time.perf_counter() - began
-                log.info("request", method=scope["method"], path=_path(scope), status=status, seconds=round(took, 4))
+                log.info("request", method=scope["method"], path=path, status=status, seconds=round(took, 4))
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets the server say why it does not start in our one sentence, without a traceback."""
