@@ -141,6 +141,9 @@ class UpstreamUnavailable(ProviderError):
 class UpstreamProtocol(ProviderError):
     code = "upstream_protocol"
 
+    def __init__(self) -> None:
+        super().__init__("The endpoint answered with something that is not its protocol. Check OPENAI_BASE_URL.")
+
 
 class ModelNotConfigured(ProviderError):
     code = "model_not_configured"

@@ -7,7 +7,6 @@ from app.providers.sse import Event, LineTooLong, SSEDecoder
 
 MAX_LINE_BYTES = 2**20  # a chunk has a few hundred bytes; past this it is an attack or not the protocol
 
-NOT_THE_PROTOCOL = "The endpoint answered with something that is not its protocol. Check OPENAI_BASE_URL."
 INTERRUPTED = "The connection to the model broke off. What it said is kept; try again or go on from there."
 
 
@@ -31,7 +30,7 @@ class AnswerReader:
         try:
             self._take(self._decoder.feed(received), deltas)
         except LineTooLong:
-            self._fail(UpstreamProtocol(NOT_THE_PROTOCOL))
+            self._fail(UpstreamProtocol())
         return deltas
 
     def end(self) -> list[Delta]:
@@ -48,7 +47,7 @@ class AnswerReader:
         deltas: list[Delta] = []
         self._take([Event(document)], deltas)
         if not self._chunks.recognized:
-            self._fail(UpstreamProtocol(NOT_THE_PROTOCOL))
+            self._fail(UpstreamProtocol())
         deltas += self.end() if self.failure is None else []
         self.over = self.failure is None
         return deltas

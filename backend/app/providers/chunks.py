@@ -151,7 +151,7 @@ def _lenient(data: bytes) -> _Chunk:
     """The same chunk read by the forgiving parser: what has an unexpected type is as if it were not there."""
     value = _object(data)
     if value is None:
-        raise UpstreamProtocol("The endpoint answered with something that is not its protocol. Check OPENAI_BASE_URL.")
+        raise UpstreamProtocol
     return _Chunk(
         choices=[_choice(item) for item in _list(value["choices"]) if _is_object(item)] if "choices" in value else None,
         usage=_raw(value.get("usage")),

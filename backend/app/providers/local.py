@@ -57,11 +57,6 @@ _TOO_LONG = (
 )
 
 
-def available(model_path: Path | None) -> bool:
-    """Whether a `LocalProvider` of this path has something to run. Looks at files only; nothing is imported."""
-    return problem(model_path) is None
-
-
 class LocalProvider:
     """Satisfies `providers.base.Provider`.
 

@@ -25,7 +25,7 @@ from app.errors import (
     UpstreamUnavailable,
 )
 from app.models import Delta, Prompt
-from app.providers.answer import INTERRUPTED, NOT_THE_PROTOCOL, AnswerReader
+from app.providers.answer import INTERRUPTED, AnswerReader
 from app.providers.base import Intent, ModelInfo
 
 MAX_WHOLE_BYTES = 4 * 2**20  # a whole answer in one JSON document
@@ -167,7 +167,7 @@ class OpenAIProvider:
                 UpstreamUnavailable("The model's endpoint cannot be reached. Check OPENAI_BASE_URL and the network.")
             ) from error
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL, ValueError) as error:
-            raise UpstreamProtocol(NOT_THE_PROTOCOL) from error
+            raise UpstreamProtocol from error
         except (aiohttp.ClientError, OSError) as error:
             # The request may have arrived, and may be billed: never asked again.
             raise UpstreamUnavailable(
@@ -195,7 +195,7 @@ class OpenAIProvider:
                     "Check OPENAI_MODEL; if it is right, shorten the conversation."
                 ), None
             case _:
-                return UpstreamProtocol(NOT_THE_PROTOCOL), None
+                return UpstreamProtocol(), None
 
 
 class _ConnectFailed(Exception):
@@ -249,7 +249,7 @@ async def _refusal(response: aiohttp.ClientResponse) -> str:
 async def _read(response: aiohttp.ClientResponse, answer: AnswerReader) -> AsyncGenerator[Sequence[Delta]]:
     encoding = response.headers.get("Content-Encoding", "identity").lower()
     if encoding != "identity" or response.content_type == "text/html":
-        raise UpstreamProtocol(NOT_THE_PROTOCOL)
+        raise UpstreamProtocol
     content = response.content
     forget = _tell_when_gone(response)
     try:
@@ -285,7 +285,7 @@ async def _first(content: aiohttp.StreamReader) -> bytes:
     while not received and not content.at_eof():
         received = (await content.readany()).lstrip()
     if received.startswith(b"<"):
-        raise UpstreamProtocol(NOT_THE_PROTOCOL)
+        raise UpstreamProtocol
     return received
 
 
@@ -335,7 +335,7 @@ async def _document(content: aiohttp.StreamReader, first: bytes) -> bytes:
     while some := await content.readany():
         document += some
         if len(document) > MAX_WHOLE_BYTES:
-            raise UpstreamProtocol(NOT_THE_PROTOCOL)
+            raise UpstreamProtocol
     return bytes(document)
 
 

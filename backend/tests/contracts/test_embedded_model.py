@@ -15,7 +15,7 @@ import pytest
 
 from app.errors import ModelNotConfigured, ProviderError, UpstreamInterrupted, UpstreamRejected, UpstreamUnavailable
 from app.models import Delta, FinishDelta, NoteDelta, Prompt, TextDelta, Turn, UsageDelta
-from app.providers.local import LocalProvider, available
+from app.providers.local import LocalProvider, problem
 from app.settings import BACKEND
 from tests.support.waiting import until
 
@@ -192,13 +192,13 @@ async def test_a_file_that_is_no_model_fails_the_answer_and_nothing_else(tmp_pat
     for _ in range(2):
         with pytest.raises(ProviderError) as failure:
             await ask(model)
-        assert failure.value.code == ("upstream_unavailable" if available(None) else "model_not_configured")
+        assert failure.value.code == ("upstream_unavailable" if problem(None) is None else "model_not_configured")
     await model.close()
     assert not processes()
 
 
 async def test_a_model_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
     missing = tmp_path / "missing.gguf"
-    assert not available(missing)
+    assert problem(missing) is not None
     with pytest.raises(ModelNotConfigured):
         await ask(LocalProvider(missing, idle_seconds=60))

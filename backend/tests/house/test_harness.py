@@ -4,14 +4,13 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncGenerator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import sockets
-from tests.support.client import Client, client_of
+from tests.support.client import Client
 from tests.support.http import MessageParser
 from tests.support.script import (
     DONE,
@@ -43,26 +42,6 @@ EXAMPLE = (
     b"data\n\n"  # an event with data ""
     b"data: lost\n"  # unterminated: discarded
 )
-
-
-@pytest.fixture
-async def asker(upstream: Upstream) -> AsyncGenerator[Client]:
-    """A client of the fake upstream itself."""
-    async with client_of(upstream.port) as client:
-        yield client
-
-
-async def everything_from(port: int) -> tuple[bytes, bool]:
-    """All bytes of a response, and whether it ended with a reset."""
-    got = b""
-    with await sockets.connected(port) as sock:
-        await sockets.write(sock, b"GET / HTTP/1.1\r\n\r\n")
-        try:
-            while data := await asyncio.get_running_loop().sock_recv(sock, 65536):
-                got += data
-        except ConnectionResetError:
-            return got, True
-        return got, False
 
 
 def cuts(data: bytes, at: list[int]) -> list[bytes]:
@@ -182,10 +161,10 @@ async def test_cut_bytes_really_arrive_in_pieces(upstream: Upstream, asker: Clie
 
 async def test_a_reset_is_a_reset_and_what_came_before_is_delivered(upstream: Upstream) -> None:
     upstream.script(Status(), Send(b"#" * 100_000), Reset())
-    got, reset = await everything_from(upstream.port)
+    got, reset = await sockets.everything_from(upstream.port)
     assert (got.count(b"#"), reset) == (100_000, True)
     upstream.script(Status(), Send(b"#"), Fin())
-    got, reset = await everything_from(upstream.port)
+    got, reset = await sockets.everything_from(upstream.port)
     assert (got.count(b"#"), reset) == (1, False)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -35,26 +34,6 @@ BODY = (
 )
 
 
-@pytest.fixture
-async def asker(upstream: Upstream) -> AsyncGenerator[Client]:
-    """A client of the fake upstream itself."""
-    async with client_of(upstream.port) as client:
-        yield client
-
-
-async def everything_from(port: int) -> tuple[bytes, bool]:
-    """All bytes of a response, and whether it ended with a reset."""
-    got = b""
-    with await sockets.connected(port) as sock:
-        await sockets.write(sock, b"GET / HTTP/1.1\r\n\r\n")
-        try:
-            while data := await asyncio.get_running_loop().sock_recv(sock, 65536):
-                got += data
-        except ConnectionResetError:
-            return got, True
-        return got, False
-
-
 # ── the proxy ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -82,9 +61,9 @@ async def test_the_proxy_s_reset_is_a_reset(upstream: Upstream) -> None:
     upstream.otherwise(*say("a", gate="never"))
     async with Proxy(upstream.port) as proxy:
         proxy.next(Rule(response=20, end="rst"), Rule(response=20, end="fin"))
-        assert await everything_from(proxy.port) == (b"HTTP/1.1 200 Scripte", True)
+        assert await sockets.everything_from(proxy.port) == (b"HTTP/1.1 200 Scripte", True)
         await (await upstream.request()).is_closed()
-        assert await everything_from(proxy.port) == (b"HTTP/1.1 200 Scripte", False)
+        assert await sockets.everything_from(proxy.port) == (b"HTTP/1.1 200 Scripte", False)
 
 
 async def test_the_proxy_cuts_requests_and_everyone(upstream: Upstream) -> None:
@@ -221,12 +200,14 @@ async def test_a_native_event_source_reconnects_with_its_cursor(
     allowed = {"Content-Type": "text/event-stream", "Access-Control-Allow-Origin": "*"}
     first = b'retry: 10\nid: a-0-1\ndata: {"chunk": "one "}\n\n'
     upstream.script(Status(headers=allowed), Send(first), Gate("seen"), Reset())
-    upstream.script(Status(headers=allowed), Send(b'id: a-0-2\ndata: {"chunk": "two"}\n\n'), Fin())
+    upstream.script(Status(headers=allowed), Send(b'id: a-0-2\ndata: {"chunk": "two"}\n\n'), Gate("seen too"), Fin())
     upstream.otherwise(Status(204, {}, framing="length"))
     await browser_page.goto(pages.origin)
     source = await listen(browser_page, f"http://127.0.0.1:{upstream.port}/")
     await source.events(1)  # a reset that comes before the page was told may take the event with it
     upstream.open("seen")
+    await source.events(2)  # so may a body that breaks off
+    upstream.open("seen too")
     seen = await source.closed()
     assert await source.text() == "one two"
     assert (seen["opens"], [each["id"] for each in seen["events"]]) == (2, ["a-0-1", "a-0-2"])

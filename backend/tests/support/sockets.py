@@ -62,6 +62,19 @@ async def write(sock: socket.socket, data: bytes) -> None:
     await asyncio.get_running_loop().sock_sendall(sock, data)
 
 
+async def everything_from(port: int) -> tuple[bytes, bool]:
+    """All bytes of a response, and whether it ended with a reset."""
+    got = b""
+    with await connected(port) as sock:
+        await write(sock, b"GET / HTTP/1.1\r\n\r\n")
+        try:
+            while data := await asyncio.get_running_loop().sock_recv(sock, 65536):
+                got += data
+        except ConnectionResetError:
+            return got, True
+        return got, False
+
+
 async def delivered(sock: socket.socket, timeout: float = 5) -> None:
     """Return when the far side's kernel has everything that was written, or after `timeout` (its window is full)."""
     with contextlib.suppress(AssertionError):
