@@ -1,4 +1,4 @@
-"""The vocabulary of the house, and the bodies of requests and responses."""
+"""The vocabulary of the house, and the body of a question."""
 
 import re
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.clock import ID_LENGTH, rfc3339
+from app.clock import ID_LENGTH
 from app.errors import BadCursor
 
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,96 +240,3 @@ class ChatRequest(BaseModel):
     history: list[ChatMessage] | None = Field(
         None, fail_fast=True, description="Earlier messages, oldest first; at most `MAX_HISTORY_ITEMS` (400)."
     )
-
-
-class ErrorBody(BaseModel):
-    """Why a run did not complete."""
-
-    code: str = Field(examples=["upstream_timeout"])
-    message: str = Field(examples=["The model took too long to answer. Try again."])
-    retryable: bool = Field(description="Whether the same question with a new key may succeed.")
-
-
-class UsageBody(BaseModel):
-    """Tokens, as the provider counted them."""
-
-    input_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    cached_tokens: int
-
-
-class RunBody(BaseModel):
-    """The state of a run."""
-
-    id: str = Field(examples=["01kandgz1m5d9ryt3ek2yqv8p4"])
-    status: RunStatus
-    message_id: str
-    model: str = Field(examples=["gpt-3.5-turbo"])
-    note: str | None = Field(
-        None, description="What a person should know, such as that the model is loading or is a small one."
-    )
-    attempts: int = Field(
-        description="How often the endpoint was asked; changing a parameter that it refused does not count."
-    )
-    usage: UsageBody | None = None
-    finish_reason: FinishReason | None = None
-    error: ErrorBody | None = None
-    created_at: str = Field(description="RFC 3339, UTC.")
-    first_token_at: str | None = None
-    ended_at: str | None = None
-
-    @classmethod
-    def of(cls, run: Run, note: str | None = None) -> "RunBody":
-        """The public face of `run`."""
-        return cls(
-            id=run.id,
-            status=run.status,
-            message_id=run.message_id,
-            model=run.model,
-            note=note,
-            attempts=run.attempts,
-            usage=UsageBody(**msgspec.structs.asdict(run.usage)) if run.usage else None,
-            finish_reason=run.finish_reason,
-            error=ErrorBody(**msgspec.structs.asdict(run.failure)) if run.failure else None,
-            created_at=rfc3339(run.created_at),
-            first_token_at=rfc3339(run.first_token_at) if run.first_token_at else None,
-            ended_at=rfc3339(run.ended_at) if run.ended_at else None,
-        )
-
-
-class CancelBody(BaseModel):
-    """A run that was asked to stop, and where it stands now."""
-
-    id: str
-    status: RunStatus
-
-
-class ModelBody(BaseModel):
-    """A model that can be asked."""
-
-    id: str
-    name: str
-    provider: str
-    default: bool
-    context_window: int | None = None
-    note: str | None = None
-
-
-class ModelList(BaseModel):
-    """The models, all on one page."""
-
-    items: list[ModelBody]
-    next: str | None = None
-
-
-class ProblemBody(BaseModel):
-    """Why a request was refused (RFC 9457)."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Unprocessable Content"])
-    status: int = Field(examples=[422])
-    detail: str = Field(examples=["The message is blank. Write something."])
-    code: str = Field(examples=["invalid"])
-    retryable: bool = False
-    errors: list[dict[str, object]] | None = Field(None, description="With 422: which fields, and why.")

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from app.models import ModelList
+from app.bodies import ModelList
 from app.web.deps import CurrentPrincipal, CurrentServices
 from app.web.problems import responses
 

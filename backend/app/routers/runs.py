@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
+from app.bodies import CancelBody, RunBody
 from app.errors import BadCursor
-from app.models import CancelBody, Cursor, RunBody
+from app.models import Cursor
 from app.web.deps import CurrentPrincipal, CurrentServices, StreamFormat, read_from, wire_format
 from app.web.problems import responses
 from app.web.streams import NOTHING_LEFT, STREAM

@@ -7,10 +7,11 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from app.bodies import CancelBody, ModelBody, ModelList, RunBody
 from app.clock import Clock
 from app.errors import Invalid, RunNotFound, StorageError
 from app.eventlog.memory import LiveLog
-from app.models import CancelBody, ChatRequest, Cursor, ModelBody, ModelList, Principal, Prompt, Run, RunBody
+from app.models import ChatRequest, Cursor, Principal, Prompt, Run
 from app.protocols.base import WireFormat
 from app.providers.base import Provider
 from app.services import prompt as prompts

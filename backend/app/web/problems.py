@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
+from app.bodies import ProblemBody
 from app.errors import BodyTooSlow, ChatError, Invalid, Malformed, MethodNotAllowed, NotFound, UnsupportedMedia
-from app.models import ProblemBody
 
 MEDIA_TYPE = "application/problem+json"
 _OF_FILES = {"GET", "HEAD"}  # the mounted scripts and styles are no route
