@@ -13,6 +13,9 @@ from app.errors import BadCursor
 
 PartKind = Literal["text", "reasoning"]
 RunStatus = Literal["queued", "running", "completed", "cancelled", "failed", "interrupted"]
+Role = Literal["user", "assistant"]
+Titled = Literal["none", "words", "asked", "model", "given"]
+"""Where a title is from: nowhere yet, the first words, those while a model is asked for one, that model, a person."""
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
 
 MAX_PIECE_CHARS = 4096  # at most 16 KiB of UTF-8: one frame that no reader chokes on
@@ -141,6 +144,8 @@ class Run(msgspec.Struct, frozen=True):
     model: str
     status: RunStatus
     created_at: int
+    conversation_id: str | None = None
+    left_out: int = 0  # messages of the branch that the model was not shown, since they did not fit
     attempts: int = 1
     first_token_at: int | None = None
     ended_at: int | None = None
@@ -154,6 +159,59 @@ class Run(msgspec.Struct, frozen=True):
         if self.status in ("queued", "running"):
             return None
         return Ending(self.status, self.finish_reason, self.failure)
+
+
+class Joint(msgspec.Struct, frozen=True):
+    """Where an answer goes on from another one: what stands before this place was taken over, word for word."""
+
+    message_id: str
+    part: int
+    offset: int
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What one side said. An answer is empty until its run has ended; from then on nothing changes."""
+
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    role: Role
+    parts: tuple[Part, ...]
+    created_at: int
+    depth: int = 0  # how many messages stand before it in its branch
+    model: str | None = None
+    finish_reason: FinishReason | None = None
+    failure: Failure | None = None
+    usage: Usage | None = None
+    left_out: int = 0
+    joint: Joint | None = None
+    run_id: str | None = None
+    status: RunStatus | None = None  # of the run
+
+    @property
+    def text(self) -> str:
+        """What was said, without what was thought."""
+        return "".join(part.text for part in self.parts if part.kind == "text")
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """A tree of messages, and how it is shown and asked. Times are milliseconds since 1970."""
+
+    id: str
+    owner_id: str
+    created_at: int
+    updated_at: int  # when a message was added, or an answer ended
+    title: str = ""
+    titled: Titled = "none"
+    model: str | None = None
+    system: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    temporary: bool = False
+    pinned: bool = False
+    archived: bool = False
+    head_id: str | None = None  # the last message of the branch that is shown
+    live: bool = False  # whether an answer is being written
 
 
 _CURSOR = re.compile(rf"([0-9a-z]{{{ID_LENGTH}}})-(?:(0|[1-9][0-9]{{0,8}})-(0|[1-9][0-9]{{0,8}})|end-([12]))")

@@ -19,10 +19,8 @@ def migrate(connection: Connection) -> None:
     Raises:
         StartRefused: the database was written by a newer version of this service.
     """
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    scripts = ScriptDirectory.from_config(config)
+    settings = config(connection)
+    scripts = ScriptDirectory.from_config(settings)
     current = MigrationContext.configure(connection).get_current_revision()
     if current == scripts.get_current_head():
         return
@@ -31,4 +29,12 @@ def migrate(connection: Connection) -> None:
             f"The database was written by a newer version of this service (schema {current}). "
             "Start that version again, or restore a backup from before it; nothing was changed."
         )
-    command.upgrade(config, "head")
+    command.upgrade(settings, "head")
+
+
+def config(connection: Connection) -> Config:
+    """Alembic's configuration for work on `connection`."""
+    made = Config()
+    made.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    made.attributes["connection"] = connection
+    return made

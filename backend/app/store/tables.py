@@ -1,9 +1,11 @@
 """The schema. Times are milliseconds since 1970, UTC. A change here needs a migration; a test compares the two."""
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -12,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    event,
     text,
 )
 
@@ -25,6 +28,50 @@ metadata = MetaData(
     }
 )
 
+_LIVE = text("status IN ('queued', 'running')")
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("owner_id", String(26), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("titled", String(8), nullable=False),
+    Column("model", String(200)),
+    Column("system", Text),
+    Column("temperature", Float),
+    Column("max_tokens", Integer),
+    Column("temporary", Boolean, nullable=False),
+    Column("pinned", Boolean, nullable=False),
+    Column("archived", Boolean, nullable=False),
+    Column("head_id", String(26)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger),  # of a temporary one: when somebody last read it
+    Column("deleted_at", BigInteger),  # nobody sees it any more; its rows go a few at a time
+)
+Index(
+    "ix_conversations_list",
+    conversations.c.owner_id,
+    conversations.c.archived,
+    conversations.c.updated_at,
+    conversations.c.id,
+)
+# What the sweeper looks for; the indexes hold only the few.
+Index(
+    "ix_conversations_temporary",
+    conversations.c.seen_at,
+    sqlite_where=text("seen_at IS NOT NULL"),
+    postgresql_where=text("seen_at IS NOT NULL"),
+)
+Index(
+    "ix_conversations_deleted",
+    conversations.c.deleted_at,
+    sqlite_where=text("deleted_at IS NOT NULL"),
+    postgresql_where=text("deleted_at IS NOT NULL"),
+)
+
+# A message without a conversation is the answer of a run without one.
 messages = Table(
     "messages",
     metadata,
@@ -33,7 +80,13 @@ messages = Table(
     Column("role", String(16), nullable=False),
     Column("parts", Text, nullable=False),  # JSON: [{"kind", "text"}]
     Column("created_at", BigInteger, nullable=False),
+    Column("conversation_id", String(26), ForeignKey("conversations.id")),
+    Column("parent_id", String(26)),
+    Column("depth", Integer, nullable=False, server_default=text("0")),
+    Column("meta", Text),  # JSON: what the message says of how it was written
 )
+# Siblings, oldest first: ids sort by age.
+Index("ix_messages_tree", messages.c.conversation_id, messages.c.parent_id, messages.c.id)
 
 runs = Table(
     "runs",
@@ -53,15 +106,20 @@ runs = Table(
     Column("first_token_at", BigInteger),
     Column("cancel_requested_at", BigInteger),
     Column("ended_at", BigInteger),
+    Column("conversation_id", String(26), ForeignKey("conversations.id")),
+    Column("left_out", Integer, nullable=False, server_default=text("0")),
 )
-# Recovery looks for the few that have not ended; the index holds only them.
+# Recovery looks for the few that have not ended, the list for those of one conversation; these hold only them.
+Index("ix_runs_live", runs.c.status, sqlite_where=_LIVE, postgresql_where=_LIVE)
+Index("ix_runs_live_in", runs.c.conversation_id, sqlite_where=_LIVE, postgresql_where=_LIVE)
+Index("ix_runs_message_id", runs.c.message_id, unique=True)
+# What the sweeper forgets: a run with a conversation is kept as long as that.
 Index(
-    "ix_runs_live",
-    runs.c.status,
-    sqlite_where=text("status IN ('queued', 'running')"),
-    postgresql_where=text("status IN ('queued', 'running')"),
+    "ix_runs_kept",
+    runs.c.ended_at,
+    sqlite_where=text("conversation_id IS NULL"),
+    postgresql_where=text("conversation_id IS NULL"),
 )
-Index("ix_runs_ended_at", runs.c.ended_at)
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -72,6 +130,56 @@ idempotency_keys = Table(
     Column("run_id", String(26), ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False, index=True),
 )
+
+# What was spent, by whom, on what. It outlives the run, the conversation and their deletion; it holds no text.
+usages = Table(
+    "usages",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("owner_id", String(26), nullable=False),
+    Column("purpose", String(8), nullable=False),  # answer, title
+    Column("model", String(200), nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+Index("ix_usages_owner_id", usages.c.owner_id, usages.c.created_at)
+
+# What happened to whose conversations, numbered for each owner without holes, in the order of the commits.
+changes = Table(
+    "changes",
+    metadata,
+    Column("owner_id", String(26), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(8), nullable=False),  # created, updated, deleted, started, ended
+    Column("conversation_id", String(26), nullable=False),
+    Column("run_id", String(26)),
+    Column("created_at", BigInteger, nullable=False, index=True),
+)
+change_numbers = Table(
+    "change_numbers",
+    metadata,
+    Column("owner_id", String(26), primary_key=True),
+    Column("number", BigInteger, nullable=False),  # the last one given
+    Column("trimmed", BigInteger, nullable=False),  # nothing up to this one is left in `changes`
+)
+
+# What the search finds. `number` is the moment of the message and 20 bits of chance, so that newest first is its order.
+search_entries = Table(
+    "search_entries",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("owner_id", String(26), nullable=False),
+    Column("conversation_id", String(26), ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("message_id", String(26), ForeignKey("messages.id"), index=True),  # None: the title
+)
+# The index itself: words by the number of their entry. It holds no text, so whoever takes an entry out says its words.
+SEARCH_INDEX = """CREATE VIRTUAL TABLE search_index USING fts5(
+    owner, words, chars, content='', tokenize="unicode61 remove_diacritics 2 categories 'L* N* M* Co So'"
+)"""
+event.listen(metadata, "after_create", DDL(SEARCH_INDEX).execute_if(dialect="sqlite"))
 
 # Written by eventlog/sqlite.py alone: one row a commit, no index but the row's number.
 journal = Table(
