@@ -15,6 +15,7 @@ PartKind = Literal["text", "reasoning"]
 RunStatus = Literal["queued", "running", "completed", "cancelled", "failed", "interrupted"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
 
+MAX_MODEL_CHARS = 200  # of a model's id, provider and all: the database keeps as much
 MAX_PIECE_CHARS = 4096  # at most 16 KiB of UTF-8: one frame that no reader chokes on
 
 
@@ -106,6 +107,7 @@ class Prompt(msgspec.Struct, frozen=True):
     turns: tuple[Turn, ...]
     max_tokens: int
     temperature: float
+    continues: bool = False  # the last turn is the assistant's, and is to be gone on from
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -240,6 +242,28 @@ class ChatRequest(BaseModel):
     history: list[ChatMessage] | None = Field(
         None, fail_fast=True, description="Earlier messages, oldest first; at most `MAX_HISTORY_ITEMS` (400)."
     )
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_MODEL_CHARS,
+        description="As `GET /api/models` names it. None: the default.",
+    )
+    system: Text | None = Field(
+        default=None, max_length=100_000, description="Put before the history. None: `SYSTEM_PROMPT`; empty: nothing."
+    )
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        allow_inf_nan=False,
+        description="Randomness. None: the model's, else `TEMPERATURE` (0.7).",
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Longest answer, in tokens. None: the model's, else `MAX_TOKENS` (1000).",
+    )
 
 
 class ErrorBody(BaseModel):
@@ -265,12 +289,12 @@ class RunBody(BaseModel):
     id: str = Field(examples=["01kandgz1m5d9ryt3ek2yqv8p4"])
     status: RunStatus
     message_id: str
-    model: str = Field(examples=["gpt-3.5-turbo"])
+    model: str = Field(description="Who writes it; after a failover, who took over.", examples=["openai/gpt-4o-mini"])
     note: str | None = Field(
         None, description="What a person should know, such as that the model is loading or is a small one."
     )
     attempts: int = Field(
-        description="How often the endpoint was asked; changing a parameter that it refused does not count."
+        description="How often a model was asked, fallbacks too; changing a parameter that it refused does not count."
     )
     usage: UsageBody | None = None
     finish_reason: FinishReason | None = None
@@ -308,12 +332,12 @@ class CancelBody(BaseModel):
 class ModelBody(BaseModel):
     """A model that can be asked."""
 
-    id: str
-    name: str
-    provider: str
-    default: bool
-    context_window: int | None = None
-    note: str | None = None
+    id: str = Field(description="What a request's `model` is.", examples=["openai/gpt-4o-mini"])
+    name: str = Field(description="For people.", examples=["GPT-4o mini"])
+    provider: str = Field(examples=["openai"])
+    default: bool = Field(description="Whether it answers when a request names none.")
+    context_window: int | None = Field(None, description="Tokens that it can read and write, together.")
+    note: str | None = Field(None, description="What a person should know before asking it.")
 
 
 class ModelList(BaseModel):
