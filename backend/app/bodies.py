@@ -30,12 +30,12 @@ class RunBody(BaseModel):
     id: str = Field(examples=["01kandgz1m5d9ryt3ek2yqv8p4"])
     status: RunStatus
     message_id: str
-    model: str = Field(examples=["gpt-3.5-turbo"])
+    model: str = Field(description="Who writes it; after a failover, who took over.", examples=["openai/gpt-4o-mini"])
     note: str | None = Field(
         None, description="What a person should know, such as that the model is loading or is a small one."
     )
     attempts: int = Field(
-        description="How often the endpoint was asked; changing a parameter that it refused does not count."
+        description="How often a model was asked, fallbacks too; changing a parameter that it refused does not count."
     )
     usage: UsageBody | None = None
     finish_reason: FinishReason | None = None
@@ -73,12 +73,12 @@ class CancelBody(BaseModel):
 class ModelBody(BaseModel):
     """A model that can be asked."""
 
-    id: str
-    name: str
-    provider: str
-    default: bool
-    context_window: int | None = None
-    note: str | None = None
+    id: str = Field(description="What a request's `model` is.", examples=["openai/gpt-4o-mini"])
+    name: str = Field(description="For people.", examples=["GPT-4o mini"])
+    provider: str = Field(examples=["openai"])
+    default: bool = Field(description="Whether it answers when a request names none.")
+    context_window: int | None = Field(None, description="Tokens that it can read and write, together.")
+    note: str | None = Field(None, description="What a person should know before asking it.")
 
 
 class ModelList(BaseModel):

@@ -53,6 +53,13 @@ class RunNotFound(NotFound):
         super().__init__("There is no such run, or it is no longer kept.")
 
 
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no model of that name, or two providers have it. GET /api/models lists them.")
+
+
 class MethodNotAllowed(Refusal):
     status, code = 405, "method_not_allowed"
 
@@ -142,7 +149,7 @@ class UpstreamProtocol(ProviderError):
     code = "upstream_protocol"
 
     def __init__(self) -> None:
-        super().__init__("The endpoint answered with something that is not its protocol. Check OPENAI_BASE_URL.")
+        super().__init__("The endpoint answered with something that is not its protocol. Check its base URL.")
 
 
 class ModelNotConfigured(ProviderError):

@@ -18,7 +18,9 @@ from app.clock import Clock
 from app.database import SOUND_SQLITE, Database
 from app.errors import Draining, NotReady, StartRefused, StorageError
 from app.eventlog import sqlite as journals
-from app.providers import catalog
+from app.providers import plan as plans
+from app.providers.catalog import Catalogue
+from app.providers.session import session as provider_session
 from app.routers import chat, health, pages, runs
 from app.services.ai_service import AIService
 from app.services.run_engine import RunEngine
@@ -121,15 +123,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _open(settings: Settings, connections: Connections, stack: AsyncExitStack) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     clock = Clock()
+    plan = plans.plain(settings)
     database = Database(settings.database_path)
     stack.push_async_callback(database.close)
     await asyncio.to_thread(database.open)
     left = await asyncio.to_thread(database.alone, lambda connection: _recover(connection, clock))
     database.start()
     store = sql.SqlStore(database, clock, settings.run_retention_hours)
-    session = await stack.enter_async_context(catalog.session())
-    provider = catalog.provider(settings, session)
-    stack.push_async_callback(provider.close)
+    session = await stack.enter_async_context(provider_session())
+    catalog = Catalogue(plan, session, settings)
+    catalog.start()
+    stack.push_async_callback(catalog.close)
     journal = journals.SqliteJournal(database)
     stack.push_async_callback(journal.close)
     engine = RunEngine(store, journal, settings, clock)
@@ -143,18 +147,19 @@ async def _open(settings: Settings, connections: Connections, stack: AsyncExitSt
         asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
-    if missing := catalog.missing(settings):
+    if missing := plans.missing(plan, settings):
         log.warning("model.missing", message=missing)
     if sqlite3.sqlite_version_info < SOUND_SQLITE:
         log.info("sqlite.old", version=sqlite3.sqlite_version, message="Let no other program write the database file.")
     log.info(
         "started",
         version=__version__,
-        model=provider.info.id,
+        model=catalog.default,
+        models=len(catalog.models()),
         database=settings.database_path.name,
         interrupted_runs=left,
     )
-    ai = AIService(store, engine, provider, settings, clock)
+    ai = AIService(store, engine, catalog, settings, clock)
 
     async def ready() -> None:
         if engine.draining:

@@ -18,6 +18,7 @@ Titled = Literal["none", "words", "asked", "model", "given"]
 """Where a title is from: nowhere yet, the first words, those while a model is asked for one, that model, a person."""
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
 
+MAX_MODEL_CHARS = 200  # of a model's id, provider and all: the database keeps as much
 MAX_PIECE_CHARS = 4096  # at most 16 KiB of UTF-8: one frame that no reader chokes on
 
 
@@ -109,6 +110,7 @@ class Prompt(msgspec.Struct, frozen=True):
     turns: tuple[Turn, ...]
     max_tokens: int
     temperature: float
+    continues: bool = False  # the last turn is the assistant's, and is to be gone on from
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -297,4 +299,26 @@ class ChatRequest(BaseModel):
     message: Text = Field(min_length=1, description="The question, not blank; at most `MAX_MESSAGE_CHARS` (32,000).")
     history: list[ChatMessage] | None = Field(
         None, fail_fast=True, description="Earlier messages, oldest first; at most `MAX_HISTORY_ITEMS` (400)."
+    )
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_MODEL_CHARS,
+        description="As `GET /api/models` names it. None: the default.",
+    )
+    system: Text | None = Field(
+        default=None, max_length=100_000, description="Put before the history. None: `SYSTEM_PROMPT`; empty: nothing."
+    )
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        allow_inf_nan=False,
+        description="Randomness. None: the model's, else `TEMPERATURE` (0.7).",
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Longest answer, in tokens. None: the model's, else `MAX_TOKENS` (1000).",
     )

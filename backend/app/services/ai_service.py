@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Literal
 from weakref import WeakValueDictionary
 
@@ -11,11 +12,12 @@ from app.bodies import CancelBody, ModelBody, ModelList, RunBody
 from app.clock import Clock
 from app.errors import Invalid, RunNotFound, StorageError
 from app.eventlog.memory import LiveLog
-from app.models import ChatRequest, Cursor, Principal, Prompt, Run
+from app.models import ChatRequest, Cursor, Principal, Prompt, Run, Turn
 from app.protocols.base import WireFormat
-from app.providers.base import Provider
+from app.providers.base import Catalog, ModelInfo, Provider
 from app.services import prompt as prompts
 from app.services.asked import Asked, Question
+from app.services.asking import Candidate
 from app.services.reading import Reading
 from app.services.run_engine import CANCELLED, INTERRUPTED, LiveRun, RunEngine
 from app.services.transcript import unfold
@@ -24,6 +26,7 @@ from app.store.base import Kept, Key, Store
 from app.telemetry import log
 
 Path = Literal["/api/chat/stream"]
+LATER_FIELDS = ("model", "system", "temperature", "max_tokens")  # of a request, added after keys had been stored
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -36,10 +39,10 @@ class Started(msgspec.Struct, frozen=True):
 class AIService:
     """The way in: every answer is started, read and stopped here."""
 
-    def __init__(self, store: Store, engine: RunEngine, provider: Provider, settings: Settings, clock: Clock) -> None:
+    def __init__(self, store: Store, engine: RunEngine, catalog: Catalog, settings: Settings, clock: Clock) -> None:
         self._store = store
         self._engine = engine
-        self._provider = provider
+        self._catalog = catalog
         self._settings = settings
         self._clock = clock
         self._asked = Asked(clock)
@@ -47,18 +50,21 @@ class AIService:
         self._beginning: set[asyncio.Task[Started]] = set()
         engine.on_ended = self._asked.ended
 
-    def models(self) -> ModelList:
-        """The models that can be asked."""
-        info = self._provider.info
-        body = ModelBody(
-            id=info.id,
-            name=info.name,
-            provider=info.provider,
-            default=True,
-            context_window=info.context_window,
-            note=info.note,
-        )
-        return ModelList(items=[body])
+    async def models(self) -> ModelList:
+        """The models that can be asked, the default first."""
+        await self._catalog.refresh()
+        bodies = [
+            ModelBody(
+                id=info.id,
+                name=info.name,
+                provider=info.provider,
+                default=info.id == self._catalog.default,
+                context_window=info.context_window,
+                note=info.note,
+            )
+            for info in self._catalog.models()
+        ]
+        return ModelList(items=bodies)
 
     # ── Start ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +73,7 @@ class AIService:
 
         Raises:
             Invalid: the message or the history is not within the limits.
+            ModelNotFound: nobody has the model that is asked for.
             KeyReused: `key` was used for another request.
             Draining, TooManyRuns, StorageFull, StorageError: nothing was started.
         """
@@ -74,15 +81,18 @@ class AIService:
         if claim is not None and (known := await self._store.find(principal.id, claim)):
             return Started(known.id, replayed=True)
         self._check(request)
+        candidates = self._candidates(await self._catalog.chain(request.model), request)
         self._engine.check_room()
-        live = self._prepare(principal)  # in the same breath as the check, else all that come together pass it
+        live = self._prepare(
+            principal, candidates[0].provider
+        )  # in the same breath as the check, else all that come together pass it
         # A task of its own: if the one who asks goes now, the run is still started once its commit stands.
-        task = asyncio.create_task(self._begin(live, request, claim), name="begin")
+        task = asyncio.create_task(self._begin(live, candidates, claim), name="begin")
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
         return await asyncio.shield(task)
 
-    async def _begin(self, live: LiveRun, request: ChatRequest, claim: Key | None) -> Started:
+    async def _begin(self, live: LiveRun, candidates: Sequence[Candidate], claim: Key | None) -> Started:
         try:
             accepted = await self._store.accept(live.run, claim)
         except BaseException:
@@ -91,7 +101,7 @@ class AIService:
         if accepted.id != live.run.id:  # the same key, at the same moment, was a little faster
             self._engine.discard(live)
             return Started(accepted.id, replayed=True)
-        self._engine.start(live, self._provider, self._prompt(request))
+        self._engine.start(live, candidates)
         return Started(live.run.id, replayed=False)
 
     async def start_by_get(self, principal: Principal, request: ChatRequest, *, path: Path, key: str | None) -> Started:
@@ -129,20 +139,27 @@ class AIService:
             if len(item.content) > settings.max_output_chars:
                 raise Invalid(f"history[{index}] is longer than {settings.max_output_chars:,} characters. Shorten it.")
 
-    def _prepare(self, principal: Principal) -> LiveRun:
+    def _prepare(self, principal: Principal, provider: Provider) -> LiveRun:
         run = Run(
             id=self._clock.new_id(),
             owner_id=principal.id,
             message_id=self._clock.new_id(),
-            model=self._provider.info.id,
+            model=provider.info.id,
             status="queued",
             created_at=self._clock.now(),
         )
-        return self._engine.prepare(run, self._provider, abandonable=True)
+        return self._engine.prepare(run, provider.info.note, abandonable=True)
 
-    def _prompt(self, request: ChatRequest) -> Prompt:
-        turns = prompts.build(self._settings.system_prompt, request.history or [], request.message)
-        return Prompt(turns, self._settings.max_tokens, self._settings.temperature)
+    def _candidates(self, chain: Sequence[Provider], request: ChatRequest) -> Sequence[Candidate]:
+        system = self._settings.system_prompt if request.system is None else request.system
+        turns = prompts.build(system, request.history or [], request.message)
+        return [Candidate(provider, self._prompt(turns, request, provider.info)) for provider in chain]
+
+    def _prompt(self, turns: tuple[Turn, ...], request: ChatRequest, info: ModelInfo) -> Prompt:
+        """The request's parameters, else the model's, else the settings'."""
+        temperatures = (request.temperature, info.temperature, self._settings.temperature)
+        temperature = next(given for given in temperatures if given is not None)
+        return Prompt(turns, request.max_tokens or info.max_tokens or self._settings.max_tokens, temperature)
 
     # ── Follow ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -207,8 +224,8 @@ class AIService:
         return replay
 
     def _about(self, run: Run) -> str | None:
-        info = self._provider.info
-        return info.note if run.model == info.id else None
+        info = self._catalog.info(run.model)
+        return info.note if info is not None else None
 
     async def _kept(self, principal: Principal, run_id: str) -> Kept:
         kept = await self._store.run(principal.id, run_id)
@@ -221,4 +238,6 @@ def fingerprint(path: Path, request: ChatRequest) -> str:
     """What a key or a repeated GET stands for: the path and the validated body, and nothing that can be read back."""
     # A history of null, of [] and none at all mean the same.
     body = request if request.history else request.model_copy(update={"history": None})
-    return hashlib.sha256(f"{path}\n{body.model_dump_json()}".encode()).hexdigest()
+    # What came later leaves no trace where it is not used: keys that are stored stay good.
+    unused = {name for name in LATER_FIELDS if getattr(body, name) is None}
+    return hashlib.sha256(f"{path}\n{body.model_dump_json(exclude=unused)}".encode()).hexdigest()

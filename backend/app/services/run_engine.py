@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
@@ -20,7 +21,6 @@ from app.models import (
     FinishReason,
     NoteDelta,
     Part,
-    Prompt,
     ReasoningDelta,
     Run,
     RunStatus,
@@ -28,7 +28,7 @@ from app.models import (
     Usage,
     UsageDelta,
 )
-from app.providers.base import Provider
+from app.services.asking import Candidate, ask
 from app.services.recorder import RETRY_SECONDS, Recorder
 from app.services.transcript import fold
 from app.settings import Settings
@@ -133,9 +133,12 @@ class RunEngine:
                 retry_after=RETRY_AFTER_SECONDS,
             )
 
-    def prepare(self, run: Run, provider: Provider, *, abandonable: bool) -> LiveRun:
-        """Make room for a run before it is durable: whoever learns its id finds it. `start` or `discard` follows."""
-        live_log = LiveLog(run.id, message_id=run.message_id, model=run.model, about=provider.info.note)
+    def prepare(self, run: Run, about: str | None, *, abandonable: bool) -> LiveRun:
+        """Make room for a run before it is durable: whoever learns its id finds it. `start` or `discard` follows.
+
+        `about`: what a person should know of its model.
+        """
+        live_log = LiveLog(run.id, message_id=run.message_id, model=run.model, about=about)
         live = LiveRun(run, live_log, abandonable=abandonable)
         live.recorder = Recorder(
             live_log, self._journal, self._settings.save_timeout_seconds, lambda: self.stop(live, NOT_SAVED)
@@ -149,15 +152,15 @@ class RunEngine:
         del self._lives[live.run.id]
         self._journal.ended(live.run.id)
 
-    def start(self, live: LiveRun, provider: Provider, prompt: Prompt) -> None:
-        """Let the run's task begin. The run is durable by now."""
+    def start(self, live: LiveRun, candidates: Sequence[Candidate]) -> None:
+        """Let the run's task begin: the first of `candidates` is the run's model. The run is durable by now."""
         now = asyncio.get_running_loop().time()
         live.started = now
-        live.prompt_bytes = sum(len(turn.content) for turn in prompt.turns)
+        live.prompt_bytes = sum(len(turn.content) for turn in candidates[0].prompt.turns)
         self._prompt_bytes += live.prompt_bytes
         live.unread_since = None if live.log.readers else now
         live.log.on_readers = lambda: self._readers_changed(live)
-        live.task = asyncio.create_task(self._live(live, provider, prompt), name=live.run.id)
+        live.task = asyncio.create_task(self._live(live, candidates), name=live.run.id)
         self._watch(live)
 
     def stop(self, live: LiveRun, ending: Ending) -> None:
@@ -196,11 +199,11 @@ class RunEngine:
 
     # ── A run's task ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _live(self, live: LiveRun, provider: Provider, prompt: Prompt) -> None:
+    async def _live(self, live: LiveRun, candidates: Sequence[Candidate]) -> None:
         live.begun = True
         live.run = msgspec.structs.replace(live.run, status="running")
-        mark = asyncio.create_task(self._mark(live.run), name=f"{live.run.id}-mark")
-        ending = await self._generate(live, provider, prompt)
+        mark = asyncio.create_task(self._mark(live), name=f"{live.run.id}-mark")
+        ending = await self._generate(live, candidates)
         if live.watchdog is not None:
             live.watchdog.cancel()
         live.log.note = None
@@ -209,11 +212,11 @@ class RunEngine:
         await mark
         await self._end(live, live.stopped or ending)
 
-    async def _generate(self, live: LiveRun, provider: Provider, prompt: Prompt) -> Ending:
+    async def _generate(self, live: LiveRun, candidates: Sequence[Candidate]) -> Ending:
         """Everything until upstream is closed. Returns how it ended and raises nothing."""
         try:
             if live.stopped is None:
-                async with aclosing(provider.stream(prompt, lambda attempt: self._intend(live, attempt))) as deltas:
+                async with aclosing(ask(candidates, partial(self._intend, live))) as deltas:
                     async for some in deltas:
                         if self._take(live, some):
                             break
@@ -273,15 +276,18 @@ class RunEngine:
         live.recorder.add("text" if isinstance(delta, TextDelta) else "reasoning", text)
         return False
 
-    async def _intend(self, live: LiveRun, attempt: int) -> None:
-        live.run = msgspec.structs.replace(live.run, attempts=attempt)
+    async def _intend(self, live: LiveRun, attempt: int, candidate: Candidate) -> None:
+        info = candidate.provider.info
+        live.run = msgspec.structs.replace(live.run, attempts=attempt, model=info.id)
         await self._store.mark(live.run)
+        if info.id != live.log.model:
+            live.log.hand_over(info.id, info.note)
 
-    async def _mark(self, run: Run) -> None:
+    async def _mark(self, live: LiveRun) -> None:
         try:
-            await self._store.mark(run)
+            await self._store.mark(live.run)  # as it is by now: a model that is not there hands over before this begins
         except Exception as error:  # noqa: BLE001 - the mark is for onlookers; the run goes on without it
-            log.warning("run.not_marked", run=run.id, error=type(error).__name__)
+            log.warning("run.not_marked", run=live.run.id, error=type(error).__name__)
 
     # ── The one ending ──────────────────────────────────────────────────────────────────────────────────────────────
 

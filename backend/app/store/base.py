@@ -49,7 +49,7 @@ class Store(Protocol):
         ...
 
     async def mark(self, run: Run) -> None:
-        """Keep the status and the attempts of a live run."""
+        """Keep the status of a live run, its attempts, and the model that is asked."""
         ...
 
     async def ask_cancel(self, run: Run, at: int) -> None:

@@ -81,7 +81,7 @@ class SqlStore:
 
     async def mark(self, run: Run) -> None:
         """See `Store.mark`."""
-        await self._update(run, {"status": run.status, "attempts": run.attempts})
+        await self._update(run, {"status": run.status, "attempts": run.attempts, "model": run.model})
 
     async def ask_cancel(self, run: Run, at: int) -> None:
         """See `Store.ask_cancel`."""
