@@ -67,3 +67,37 @@ class Store(Protocol):
     async def sweep(self) -> int:
         """Forget some of what is no longer to be kept; how many runs. Call again until it is 0."""
         ...
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A message, or a conversation by its title, in which everything that was looked for occurs."""
+
+    number: int  # its place in the order of what is found; only "less is older" means anything
+    conversation_id: str
+    message_id: str | None  # None: the title
+    text: str  # a piece of it around the first hit, white space folded, `…` where it is cut
+    created_at: int  # of the message, or of the conversation
+
+
+class FoundPage(msgspec.Struct, frozen=True):
+    """Some of what was found, newest first."""
+
+    items: tuple[Found, ...]
+    next: int | None  # `before` for the page after this one; None: that is all
+
+
+class Search(Protocol):
+    """Full text over titles and messages."""
+
+    async def find(self, owner_id: str, query: str, limit: int, before: int | None = None) -> FoundPage:
+        """The newest `limit` messages and titles of this owner in which each word of `query` occurs, below `before`.
+
+        Case, accents and width do not matter. Words of alphabetic scripts are found whole, the last one also by how it
+        begins (from 3 letters); Korean, Chinese, Japanese and Thai by any part, from one character on. What stands
+        without white space in `query` stands together in the text. No query is syntax; one without letters, digits
+        or pictures finds nothing. Archived conversations are searched, temporary and deleted ones never.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        ...

@@ -166,7 +166,7 @@ change_numbers = Table(
     Column("trimmed", BigInteger, nullable=False),  # nothing up to this one is left in `changes`
 )
 
-# What the search finds. `number` is the moment of the message and 20 bits of chance, so that newest first is its order.
+# What the search finds. `number` is the moment of the message, or the next free one: newest first is its order.
 search_entries = Table(
     "search_entries",
     metadata,
@@ -175,10 +175,9 @@ search_entries = Table(
     Column("conversation_id", String(26), ForeignKey("conversations.id"), nullable=False, index=True),
     Column("message_id", String(26), ForeignKey("messages.id"), index=True),  # None: the title
 )
-# The index itself: words by the number of their entry. It holds no text, so whoever takes an entry out says its words.
-SEARCH_INDEX = """CREATE VIRTUAL TABLE search_index USING fts5(
-    owner, words, chars, content='', tokenize="unicode61 remove_diacritics 2 categories 'L* N* M* Co So'"
-)"""
+# The index itself: tokens by the number of their entry, as `words.py` makes them: for the tokenizer whatever is not
+# ASCII is a letter. It holds no text, so whoever takes an entry out says its words.
+SEARCH_INDEX = "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', tokenize='ascii')"
 event.listen(metadata, "after_create", DDL(SEARCH_INDEX).execute_if(dialect="sqlite"))
 
 # Written by eventlog/sqlite.py alone: one row a commit, no index but the row's number.

@@ -11,9 +11,7 @@ revision = "0002"
 down_revision = "0001"
 
 _LIVE = sa.text("status IN ('queued', 'running')")
-_SEARCH_INDEX = """CREATE VIRTUAL TABLE search_index USING fts5(
-    owner, words, chars, content='', tokenize="unicode61 remove_diacritics 2 categories 'L* N* M* Co So'"
-)"""
+_SEARCH_INDEX = "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', tokenize='ascii')"
 
 
 def upgrade() -> None:
