@@ -4,7 +4,7 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from app.clock import rfc3339
-from app.models import FinishReason, Run, RunStatus
+from app.models import Failure, FinishReason, Run, RunStatus, Usage
 
 
 class ErrorBody(BaseModel):
@@ -13,6 +13,11 @@ class ErrorBody(BaseModel):
     code: str = Field(examples=["upstream_timeout"])
     message: str = Field(examples=["The model took too long to answer. Try again."])
     retryable: bool = Field(description="Whether the same question with a new key may succeed.")
+
+    @classmethod
+    def of(cls, failure: Failure | None) -> "ErrorBody | None":
+        """The public face of `failure`."""
+        return cls(**msgspec.structs.asdict(failure)) if failure is not None else None
 
 
 class UsageBody(BaseModel):
@@ -23,12 +28,18 @@ class UsageBody(BaseModel):
     reasoning_tokens: int
     cached_tokens: int
 
+    @classmethod
+    def of(cls, usage: Usage | None) -> "UsageBody | None":
+        """The public face of `usage`."""
+        return cls(**msgspec.structs.asdict(usage)) if usage is not None else None
+
 
 class RunBody(BaseModel):
     """The state of a run."""
 
     id: str = Field(examples=["01kandgz1m5d9ryt3ek2yqv8p4"])
     status: RunStatus
+    conversation_id: str | None = None
     message_id: str
     model: str = Field(description="Who writes it; after a failover, who took over.", examples=["openai/gpt-4o-mini"])
     note: str | None = Field(
@@ -36,6 +47,9 @@ class RunBody(BaseModel):
     )
     attempts: int = Field(
         description="How often a model was asked, fallbacks too; changing a parameter that it refused does not count."
+    )
+    left_out: int | None = Field(
+        None, description="How many messages at the beginning of the branch the model was not shown, for lack of room."
     )
     usage: UsageBody | None = None
     finish_reason: FinishReason | None = None
@@ -50,13 +64,15 @@ class RunBody(BaseModel):
         return cls(
             id=run.id,
             status=run.status,
+            conversation_id=run.conversation_id,
             message_id=run.message_id,
             model=run.model,
             note=note,
             attempts=run.attempts,
-            usage=UsageBody(**msgspec.structs.asdict(run.usage)) if run.usage else None,
+            left_out=run.left_out or None,
+            usage=UsageBody.of(run.usage),
             finish_reason=run.finish_reason,
-            error=ErrorBody(**msgspec.structs.asdict(run.failure)) if run.failure else None,
+            error=ErrorBody.of(run.failure),
             created_at=rfc3339(run.created_at),
             first_token_at=rfc3339(run.first_token_at) if run.first_token_at else None,
             ended_at=rfc3339(run.ended_at) if run.ended_at else None,

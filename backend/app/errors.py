@@ -60,6 +60,29 @@ class ModelNotFound(NotFound):
         super().__init__("There is no model of that name, or two providers have it. GET /api/models lists them.")
 
 
+class ConversationNotFound(NotFound):
+    """No such conversation, someone else's, or a deleted one: the same answer for all three."""
+
+    code = "conversation_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such conversation, or it was deleted.")
+
+
+class MessageNotFound(NotFound):
+    code = "message_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such message in this conversation.")
+
+
+class StillWriting(Refusal):
+    status, code, retryable = 409, "still_writing", True
+
+    def __init__(self) -> None:
+        super().__init__("That answer is still being written. Wait for its end, or stop it first.")
+
+
 class MethodNotAllowed(Refusal):
     status, code = 405, "method_not_allowed"
 

@@ -21,13 +21,20 @@ from app.eventlog import sqlite as journals
 from app.providers import plan as plans
 from app.providers.catalog import Catalogue
 from app.providers.session import session as provider_session
-from app.routers import chat, health, pages, runs
+from app.routers import chat, conversations, events, health, pages, runs
 from app.services.ai_service import AIService
+from app.services.change_feed import ChangeFeed
+from app.services.conversation_service import ConversationService
+from app.services.planning import Planner
 from app.services.run_engine import RunEngine
 from app.services.sweeper import Sweeper
-from app.services.transcript import fold
+from app.services.titles import Titles
+from app.services.transcript import whole
 from app.settings import Settings, load
 from app.store import schema, sql
+from app.store.changes import SqlChanges
+from app.store.conversations import SqlConversations
+from app.store.search import SqlSearch
 from app.telemetry import log
 from app.web import problems
 from app.web.connections import Connections
@@ -98,7 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    routers = (chat.router, runs.router, health.router, pages.router)
+    routers = (chat.router, runs.router, conversations.router, events.router, health.router, pages.router)
     for router in routers:
         app.include_router(router)
     problems.install(app, routers)
@@ -129,7 +136,9 @@ async def _open(settings: Settings, connections: Connections, stack: AsyncExitSt
     await asyncio.to_thread(database.open)
     left = await asyncio.to_thread(database.alone, lambda connection: _recover(connection, clock))
     database.start()
-    store = sql.SqlStore(database, clock, settings.run_retention_hours)
+    changes = SqlChanges(database)
+    store = sql.SqlStore(database, changes, clock, settings.run_retention_hours)
+    conversations = SqlConversations(database, changes, clock)
     session = await stack.enter_async_context(provider_session())
     catalog = Catalogue(plan, session, settings)
     catalog.start()
@@ -138,12 +147,17 @@ async def _open(settings: Settings, connections: Connections, stack: AsyncExitSt
     stack.push_async_callback(journal.close)
     engine = RunEngine(store, journal, settings, clock)
     stack.push_async_callback(engine.close)
-    sweeper = Sweeper(store)
+    titles = Titles(store, conversations, catalog, settings)
+    engine.on_ended.append(titles.ended)
+    stack.push_async_callback(titles.close)
+    feed = ChangeFeed(changes)
+    sweeper = Sweeper(store, conversations)
     sweeper.start()
     stack.push_async_callback(sweeper.close)
 
     def drain() -> None:
         engine.drain()
+        feed.drain()
         asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
@@ -159,7 +173,9 @@ async def _open(settings: Settings, connections: Connections, stack: AsyncExitSt
         database=settings.database_path.name,
         interrupted_runs=left,
     )
-    ai = AIService(store, engine, catalog, settings, clock)
+    planner = Planner(conversations, catalog, settings, clock)
+    ai = AIService(store, engine, planner, catalog, settings, clock)
+    talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
 
     async def ready() -> None:
         if engine.draining:
@@ -170,13 +186,13 @@ async def _open(settings: Settings, connections: Connections, stack: AsyncExitSt
             except StorageError as error:
                 raise NotReady(error) from error
 
-    return Services(ai=ai, settings=settings, connections=connections, ready=ready)
+    return Services(ai=ai, conversations=talks, changes=feed, settings=settings, connections=connections, ready=ready)
 
 
 def _recover(connection: Any, clock: Clock) -> int:
     """Schema, then the runs that a crash left over: all of it, or nothing, before the port opens."""
     schema.migrate(connection)
-    left = sql.recover(connection, journals.recover(connection), fold, clock.now())
+    left = sql.recover(connection, journals.recover(connection), whole, clock.now())
     journals.clear(connection)
     return left
 

@@ -1,6 +1,7 @@
 """The vocabulary of the house, and the body of a question."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
@@ -95,6 +96,18 @@ class Part(msgspec.Struct, frozen=True):
 
     kind: PartKind
     text: str
+
+
+def text_of(parts: Iterable[Part]) -> str:
+    """What `parts` say, without what was thought."""
+    return "".join(part.text for part in parts if part.kind == "text")
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """A message in a conversation, as a request names it: it may not be there."""
+
+    conversation_id: str
+    message_id: str
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -193,7 +206,7 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """What was said, without what was thought."""
-        return "".join(part.text for part in self.parts if part.kind == "text")
+        return text_of(self.parts)
 
 
 class Conversation(msgspec.Struct, frozen=True):
@@ -300,6 +313,12 @@ class ChatRequest(BaseModel):
     history: list[ChatMessage] | None = Field(
         None, fail_fast=True, description="Earlier messages, oldest first; at most `MAX_HISTORY_ITEMS` (400)."
     )
+    conversation_id: str | None = Field(
+        default=None, description="The conversation that this is said in. It keeps its own history, so send none."
+    )
+    parent_id: str | None = Field(
+        default=None, description="The message of that conversation that this follows. None: the last one shown."
+    )
     model: str | None = Field(
         default=None,
         min_length=1,
@@ -322,3 +341,11 @@ class ChatRequest(BaseModel):
         le=1_000_000,
         description="Longest answer, in tokens. None: the model's, else `MAX_TOKENS` (1000).",
     )
+
+
+class EditRequest(BaseModel):
+    """Another wording of a question."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    message: Text = Field(min_length=1, description="The question, not blank; at most `MAX_MESSAGE_CHARS` (32,000).")

@@ -47,10 +47,18 @@ class Settings(BaseSettings):
         600, description="The embedded model leaves memory after this long without a question, in seconds."
     )
 
+    context_window: int = Field(
+        16_000, ge=256, le=100_000_000, description="What a model is taken to read where nobody says, in tokens."
+    )
+
     system_prompt: str = Field("", max_length=100_000, description="Put before every conversation. Empty: nothing.")
     max_tokens: int = Field(1000, ge=1, le=1_000_000, description="Longest answer asked of the model, in tokens.")
     temperature: float = Field(
         0.7, ge=0, le=2, allow_inf_nan=False, description="Randomness asked of the model, 0 to 2."
+    )
+
+    titles: bool = Field(
+        True, description="Name a new conversation by a short model call after its first answer. Off: its first words."
     )
 
     database_url: str = Field(
