@@ -60,7 +60,9 @@ async def list_conversations(
     return await services.conversations.list(principal, limit, before, archived=archived, pinned=pinned)
 
 
-@router.get("/conversations/{conversation_id}", summary="One conversation", responses=responses(403, 404, 421, 503))
+@router.get(
+    "/conversations/{conversation_id}", summary="One conversation", responses=responses(403, 404, 421, 422, 503)
+)
 async def conversation(
     conversation_id: ConversationId, principal: CurrentPrincipal, services: CurrentServices
 ) -> ConversationBody:
@@ -87,7 +89,7 @@ async def change(
     "/conversations/{conversation_id}",
     status_code=204,
     summary="Delete a conversation",
-    responses=responses(403, 404, 421, 503, 507),
+    responses=responses(403, 404, 421, 422, 503, 507),
 )
 async def delete(conversation_id: ConversationId, principal: CurrentPrincipal, services: CurrentServices) -> None:
     """For good: its messages and what the search knew of them. What is being written in it is stopped."""

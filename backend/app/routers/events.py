@@ -34,7 +34,7 @@ _EVENTS: dict[str, Any] = {
     "/events",
     summary="Hear of changes",
     response_class=Response,
-    responses={200: _EVENTS, **responses(400, 403, 421, 503)},
+    responses={200: _EVENTS, **responses(400, 403, 421, 422, 503)},
 )
 async def events(
     principal: CurrentPrincipal,
