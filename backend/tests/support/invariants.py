@@ -44,7 +44,8 @@ class Books:
                 assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
                 assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
                 (search,) = connection.execute("SELECT count(*) FROM search_entries").fetchone()
-                return cls(*(_rows(connection, table) for table in TABLES), search)
+                rows = [_rows(connection, table) for table in TABLES]
+                return cls(*rows, search=search)
             finally:
                 connection.close()
 
