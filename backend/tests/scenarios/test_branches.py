@@ -15,6 +15,7 @@ from tests.support.upstream import Upstream
 from tests.support.waiting import until
 
 SHARED_SETTINGS = {"TITLES": 0}
+pytestmark = pytest.mark.settings(**SHARED_SETTINGS)
 NOWHERE = "0" * 26
 
 

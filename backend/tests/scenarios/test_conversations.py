@@ -13,6 +13,7 @@ from tests.support.talk import CONVERSATIONS, Talk
 from tests.support.upstream import Upstream
 
 SHARED_SETTINGS = {"TITLES": 0}
+pytestmark = pytest.mark.settings(**SHARED_SETTINGS)
 NOWHERE = "0" * 26
 
 

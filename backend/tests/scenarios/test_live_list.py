@@ -18,6 +18,7 @@ from tests.support.wire_client import Stream
 
 EVENTS = "/api/events"
 SHARED_SETTINGS = {"TITLES": 0}
+pytestmark = pytest.mark.settings(**SHARED_SETTINGS)
 
 
 class Tab:
@@ -170,7 +171,7 @@ async def test_it_ends_at_once_when_the_service_drains(server: Server, client: C
     await stopping
 
 
-@pytest.mark.settings(KEEPALIVE_SECONDS="0.2", TITLES=0)
+@pytest.mark.settings(KEEPALIVE_SECONDS="0.2")
 async def test_silence_is_filled_and_a_reader_that_has_gone_leaves_nothing(client: Client, server: Server) -> None:
     tab = await listening(client)
     await tab.stream.read_until(when=lambda stream: stream.body.count(b": keepalive\n\n") >= 2)
