@@ -100,7 +100,7 @@ class Listing:
             if news:
                 log.info("models.listed", provider=self._endpoint.name, models=len(found))
                 self._changed()
-        except (aiohttp.ClientError, OSError, msgspec.DecodeError, ValueError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever breaks a list, what was known stays, and it is asked again
             reason = str(error) if isinstance(error, _NoList) else type(error).__name__
             log.warning("models.not_listed", provider=self._endpoint.name, reason=reason)
         finally:

@@ -139,7 +139,6 @@ async def test_names_that_cannot_be_shown_are_left_out(kit: Kit) -> None:
         "a\x00b",
         "a\u202eb",
         "a\u2028b",
-        "\ud800",
         "x" * 201,
         "y" * 198,
         "\x1b[31m",
@@ -279,12 +278,14 @@ async def test_a_provider_learns_what_its_list_says_and_keeps_what_it_has_learne
 
 async def test_a_bare_name_that_two_providers_have_is_nobody_s(kit: Kit) -> None:
     other = Endpoint("other", kit.upstream.url)
-    plan = Plan([Endpoint("up", kit.upstream.url), other], [Entry("up/m"), Entry("other/m"), Entry("up/n")], "up/m")
+    entries = [Entry(one) for one in ("up/m", "other/m", "up/n", "other/up/q")]
+    plan = Plan([Endpoint("up", kit.upstream.url), other], entries, "up/m")
     catalogue = Catalogue(plan, kit.session, Settings(_env_file=None))  # pyright: ignore[reportCallIssue]
     assert [provider.info.id for provider in await catalogue.chain("n")] == ["up/n"]
-    with pytest.raises(ModelNotFound):
-        await catalogue.chain("m")
-    assert [info.id for info in catalogue.models()] == ["up/m", "other/m", "up/n"]
+    for name in ("m", "up/q", "up", "other/", ""):  # where a provider is named, no other one is asked
+        with pytest.raises(ModelNotFound):
+            await catalogue.chain(name)
+    assert [info.id for info in catalogue.models()] == ["up/m", "other/m", "up/n", "other/up/q"]
 
 
 # ── Going on from an unfinished answer ───────────────────────────────────────────────────────────────────────────────

@@ -71,6 +71,18 @@ def test_the_manual_explains_every_key(page: str) -> None:
     assert {key for key in keys if f"| `{key}` |" not in manual} == set()
 
 
+@pytest.mark.parametrize("page", ["models.md", "models.ko.md"])
+def test_the_examples_of_the_manual_are_taken(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI", "OPENROUTER"):
+        monkeypatch.setenv(f"{name}_API_KEY", CANARY)
+    blocks = re.findall(r"(?s)```toml\n(.*?)```", (ROOT / "docs" / page).read_text("utf-8"))
+    plan = plan_of(tmp_path, "\n".join(blocks), openai_api_key=None)
+    assert [entry.id for entry in plan.entries if entry.fallbacks] == [
+        "openrouter/anthropic/claude-sonnet-4.5",
+        "ollama/llama3.2",
+    ]
+
+
 def test_without_file_url_and_key_the_embedded_model_is_alone(tmp_path: Path) -> None:
     missing = settings()
     assert not (BACKEND / missing.models_file).exists(), "this checkout has a models.toml of its own"
