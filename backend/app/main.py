@@ -18,8 +18,9 @@ from app.clock import Clock
 from app.database import SOUND_SQLITE, Database
 from app.errors import Draining, NotReady, StartRefused, StorageError
 from app.eventlog import sqlite as journals
-from app.providers import plan as plans
+from app.providers import models_file
 from app.providers.catalog import Catalogue
+from app.providers.plan import Plan, missing
 from app.providers.session import session as provider_session
 from app.routers import chat, conversations, events, health, pages, runs
 from app.services.ai_service import AIService
@@ -80,21 +81,24 @@ class ChatApp(FastAPI):
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service, not yet started: its lifespan opens the database and closes everything.
 
-    Without `settings` they are read from the environment and `.env`; if they cannot be, the process exits with the
-    sentence that says why.
+    Without `settings` they are read from the environment and `.env`; if they or the file of models cannot be, the
+    process exits with the sentence that says why.
+
+    Raises:
+        StartRefused: with `settings`, the file of models cannot be.
     """
     if settings is None:
         try:
-            settings = load()
+            return create_app(load())
         except StartRefused as refusal:
             raise SystemExit(refusal.message) from None
-    known = settings
+    known, plan = settings, models_file.read(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         telemetry.set_up()
         async with AsyncExitStack() as stack:
-            yield State(services=await _open(known, app.connections, stack))
+            yield State(services=await _open(known, plan, app.connections, stack))
 
     app = ChatApp(
         title="AI Chat Service",
@@ -127,10 +131,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-async def _open(settings: Settings, connections: Connections, stack: AsyncExitStack) -> Services:
+async def _open(settings: Settings, plan: Plan, connections: Connections, stack: AsyncExitStack) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     clock = Clock()
-    plan = plans.plain(settings)
     database = Database(settings.database_path)
     stack.push_async_callback(database.close)
     await asyncio.to_thread(database.open)
@@ -161,8 +164,8 @@ async def _open(settings: Settings, connections: Connections, stack: AsyncExitSt
         asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
-    if missing := plans.missing(plan, settings):
-        log.warning("model.missing", message=missing)
+    if (problem := await asyncio.to_thread(missing, plan, settings)) is not None:
+        log.warning("model.missing", message=problem)
     if sqlite3.sqlite_version_info < SOUND_SQLITE:
         log.info("sqlite.old", version=sqlite3.sqlite_version, message="Let no other program write the database file.")
     log.info(

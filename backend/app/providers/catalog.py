@@ -74,6 +74,9 @@ class Catalogue:
     def _find(self, name: str) -> str | None:
         if name in self._infos:
             return name
+        provider, slash, _ = name.partition("/")
+        if slash and provider in self._endpoints:
+            return None  # one provider was named, so no other is asked
         bare = [one for provider in self._endpoints if (one := f"{provider}/{name}") in self._infos]
         return bare[0] if len(bare) == 1 else None
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any, cast
 
 import aiohttp
@@ -21,6 +22,7 @@ AGAIN_SECONDS = 5.0  # for somebody who names a model that is not on the list; i
 LIST_SECONDS = 10.0  # for the whole list
 MAX_LIST_BYTES = 4 * 2**20  # the longest known list, of an aggregator with hundreds of models, has under 1 MiB
 MAX_MODELS = 1000  # of one endpoint
+MAX_ITEMS = 10 * MAX_MODELS  # that are looked at, whatever is left of them
 MAX_WINDOW = 100_000_000  # tokens; above it, it is no window
 
 # Names of what is no chat model. A name that this hides can be given in models.toml.
@@ -36,7 +38,14 @@ _WINDOWS = (
 )  # OpenRouter, vLLM, Groq, Mistral
 _STYLES: Mapping[str, Style] = {"llamacpp": "assistant", "vllm": "vllm"}
 
+
+class _Envelope(msgspec.Struct):
+    data: list[msgspec.Raw] | None
+
+
 _decode = msgspec.json.Decoder().decode
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -91,7 +100,7 @@ class Listing:
             if news:
                 log.info("models.listed", provider=self._endpoint.name, models=len(found))
                 self._changed()
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever breaks a list, what was known stays, and it is asked again
             reason = str(error) if isinstance(error, _NoList) else type(error).__name__
             log.warning("models.not_listed", provider=self._endpoint.name, reason=reason)
         finally:
@@ -127,26 +136,27 @@ def models_in(body: bytes, only: tuple[str, ...]) -> Iterator[tuple[str, Found]]
     Raises:
         ValueError: it is no list of models.
     """
-    try:
-        document: Any = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _NoList("not JSON") from error
-    listed = cast(dict[str, Any], document).get("data", document) if isinstance(document, dict) else document
-    if listed is None:  # an endpoint that has none
-        return
-    if not isinstance(listed, list):
-        raise _NoList("no list")
     left = MAX_MODELS
-    for item in cast(list[Any], listed):
-        if not isinstance(item, dict):
+    for item in _items(body):
+        model = _decode(item)
+        if not isinstance(model, dict):
             continue
-        model = cast(dict[str, Any], item)
-        name = model.get("id")
+        known = cast(dict[str, Any], model)
+        name = known.get("id")
         if isinstance(name, str) and _is_wanted(name, only):
-            yield name, Found(_window(model), _style(model))
+            yield name, Found(_window(known), _style(known))
             left -= 1
         if left == 0:
             return
+
+
+def _items(body: bytes) -> Iterable[msgspec.Raw]:
+    """The list's items, not decoded: a hostile one of millions must not hold up the answers that are being written."""
+    try:
+        listed = _decode_list(body) if body.lstrip()[:1] == b"[" else _decode_envelope(body).data
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _NoList("no list of models") from error
+    return islice(listed or (), MAX_ITEMS)  # null: an endpoint that has none
 
 
 def _is_wanted(name: str, only: tuple[str, ...]) -> bool:

@@ -67,8 +67,7 @@ class LocalProvider:
     """
 
     def __init__(self, model_path: Path | None, idle_seconds: float, info: ModelInfo | None = None) -> None:
-        self._weights = _weights(model_path)
-        self._problem = problem(model_path)
+        self._model_path = model_path
         self._not_started = _NOT_STARTED if model_path is None else _OWN_NOT_STARTED
         self._info = info or describe(model_path)
         self._idle_seconds = idle_seconds
@@ -82,9 +81,11 @@ class LocalProvider:
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
         """See `Provider.stream`. While the process starts, a note says so."""
-        if self._problem is not None or self._weights is None:
-            raise Unbilled(ModelNotConfigured(self._problem or _NOT_INSTALLED), None)
-        child = self._running(self._weights)
+        if self._child is None or self._child.over.is_set():
+            weights = await asyncio.to_thread(_installed, self._model_path)  # it reads folders
+            child = self._running(weights)
+        else:
+            child = self._child
         child.enter()
         try:
             if not child.settled.is_set():
@@ -261,6 +262,13 @@ def problem(model_path: Path | None) -> str | None:
     if _weights(model_path) is None:
         return _NOT_INSTALLED if model_path is None else _NO_FILE
     return None
+
+
+def _installed(model_path: Path | None) -> Path:
+    why, weights = problem(model_path), _weights(model_path)
+    if why is not None or weights is None:
+        raise Unbilled(ModelNotConfigured(why or _NOT_INSTALLED), None)
+    return weights
 
 
 def _weights(model_path: Path | None) -> Path | None:

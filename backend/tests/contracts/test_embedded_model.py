@@ -102,6 +102,17 @@ async def test_a_prompt_that_does_not_fit_is_refused_with_a_sentence(model: Loca
     assert await ask(model), "the next answer is not affected"
 
 
+async def test_it_goes_on_from_a_last_assistant_turn(model: LocalProvider) -> None:
+    assert model.info.continues
+    turns = (
+        Turn("user", "Count from one to ten in words, separated by commas."),
+        Turn("assistant", "One, two, three,"),
+    )
+    said = await ask(model, Prompt(turns, max_tokens=12, temperature=0, continues=True))
+    text = "".join(delta.text for delta in said if isinstance(delta, TextDelta))
+    assert text.startswith((" four", "four")), text
+
+
 async def test_closing_an_answer_stops_the_writing(model: LocalProvider) -> None:
     async with aclosing(model.stream(LONG)) as answer:
         async for deltas in answer:

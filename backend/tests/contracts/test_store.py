@@ -134,7 +134,7 @@ async def test_of_ends_at_the_same_moment_one_wins(kit: Kit) -> None:
 
 async def test_a_mark_is_kept(kit: Kit) -> None:
     run = await kit.accepted()
-    marked = msgspec.structs.replace(run, status="running", attempts=3)
+    marked = msgspec.structs.replace(run, status="running", attempts=3, model="another/one")
     await kit.store.mark(marked)
     kept = await kit.store.run("ann", run.id)
     assert kept is not None
