@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, delete, select
 
 from app.database import Database
 from app.models import Part
@@ -24,6 +24,9 @@ _LAST = 2**63 - 1  # SQLite's largest number
 
 _parts = msgspec.json.Decoder(tuple[Part, ...])
 
+# Plain statements: SQLAlchemy would take as long to compose them as SQLite takes to index a short message.
+_LAST_AMONG = "SELECT max(number) FROM search_entries WHERE number BETWEEN ? AND ?"
+_ENTER = "INSERT INTO search_entries (number, owner_id, conversation_id, message_id) VALUES (?, ?, ?, ?)"
 _INDEX = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
 # FTS5's way to take out what it keeps no copy of: the same words again.
 _UNINDEX = "INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', ?, ?)"
@@ -60,11 +63,7 @@ def add(
     if not words:
         return
     number = _free_number(connection, created_at)
-    connection.execute(
-        insert(search_entries).values(
-            number=number, owner_id=owner_id, conversation_id=conversation_id, message_id=message_id
-        )
-    )
+    connection.exec_driver_sql(_ENTER, (number, owner_id, conversation_id, message_id))
     connection.exec_driver_sql(_INDEX, (number, _marked(owner_id, words)))
 
 
@@ -133,8 +132,7 @@ def _free_number(connection: Connection, created_at: int) -> int:
     """
     first, width = created_at, 1
     while True:
-        among = search_entries.c.number.between(first, first + width - 1)
-        last = connection.scalar(select(func.max(search_entries.c.number)).where(among))
+        last = connection.exec_driver_sql(_LAST_AMONG, (first, first + width - 1)).scalar()
         if last is None:
             return first
         if last < first + width - 1:
