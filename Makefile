@@ -2,14 +2,14 @@
 # Variables on the command line reach the programs: make run PORT=9000, make PYTHON=python3.12 install.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-install run test test-long check lock clean
+.PHONY: help install dev-install run test test-long check bench-conversations lock clean
 
 # Run from backend/, where .env and the relative paths of the settings start.
 PY := cd backend && .venv/bin/python -m
 PYTEST := CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && $(PY) pytest
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 28
 
 install: ## Set up the service and its embedded model, nothing else
 	@sh scripts/set-up.sh run
@@ -37,6 +37,11 @@ check: dev-install ## Format, lint, types, and who may import whom
 	@cd backend && .venv/bin/basedpyright
 	@echo "== lint-imports"
 	@cd backend && .venv/bin/lint-imports
+
+# Run from here, so that bench/ is found beside backend/. A million messages take ten minutes and 4 GB in $TMPDIR.
+SIZES := 1000 10000 100000 1000000
+bench-conversations: dev-install ## Measure search and its index (SIZES="1000 10000")
+	@PYTHONPATH=backend backend/.venv/bin/python -m bench.conversations $(SIZES)
 
 # --universal: one lock for every system and Python. Existing pins stay unless UPGRADE=--upgrade.
 COMPILE := uv pip compile --universal --generate-hashes --python-version 3.11 --quiet $(UPGRADE)

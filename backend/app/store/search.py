@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, delete, select
 
 from app.database import Database
 from app.models import Part
@@ -20,13 +20,18 @@ from app.store.tables import search_entries
 from app.store.words import Phrase, index_words, query_words
 
 REMOVED_AT_ONCE = 500  # ids in one statement
+TIDIED_PAGES = 256  # of 4 KB; some 15 ms, so that live answers do not wait
 _LAST = 2**63 - 1  # SQLite's largest number
 
 _parts = msgspec.json.Decoder(tuple[Part, ...])
 
+# Plain statements: SQLAlchemy would take as long to compose them as SQLite takes to index a short message.
+_LAST_AMONG = "SELECT max(number) FROM search_entries WHERE number BETWEEN ? AND ?"
+_ENTER = "INSERT INTO search_entries (number, owner_id, conversation_id, message_id) VALUES (?, ?, ?, ?)"
 _INDEX = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
 # FTS5's way to take out what it keeps no copy of: the same words again.
 _UNINDEX = "INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', ?, ?)"
+_MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
 # CROSS JOIN is SQLite's word for "in this order": the index first, as it is sorted, and no further than the limit.
 _FIND = """
     SELECT search_index.rowid AS number, search_entries.message_id, messages.parts, conversations.id AS conversation_id,
@@ -60,11 +65,7 @@ def add(
     if not words:
         return
     number = _free_number(connection, created_at)
-    connection.execute(
-        insert(search_entries).values(
-            number=number, owner_id=owner_id, conversation_id=conversation_id, message_id=message_id
-        )
-    )
+    connection.exec_driver_sql(_ENTER, (number, owner_id, conversation_id, message_id))
     connection.exec_driver_sql(_INDEX, (number, _marked(owner_id, words)))
 
 
@@ -83,6 +84,17 @@ def remove_title(connection: Connection, conversation_id: str, old_title: str) -
         search_entries.c.conversation_id == conversation_id, search_entries.c.message_id.is_(None)
     )
     _take_out(connection, [(row, old_title) for row in connection.execute(title)])
+
+
+def tidy(connection: Connection, *, anew: bool = False) -> bool:
+    """Make the index one piece again, a little at a time; whether there is more to do. `anew` begins.
+
+    What was taken out is not found from that commit on, but its tokens leave the file only with the pieces they are
+    in. So this is for after a deletion: once with `anew`, then until it is False. In all it writes the index once.
+    """
+    before = _changes(connection)
+    connection.exec_driver_sql(_MERGE, (-TIDIED_PAGES if anew else TIDIED_PAGES,))
+    return _changes(connection) - before >= 2  # FTS5's own sign: it changes one row when there is nothing to merge
 
 
 class SqlSearch:
@@ -112,6 +124,10 @@ class SqlSearch:
         return await self._database.read(look)
 
 
+def _changes(connection: Connection) -> int:
+    return connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+
+
 def _match(owner_id: str, phrases: Sequence[Phrase]) -> str:
     """The phrases in FTS5's syntax. Tokens are letters, digits and pictures only, so nothing in them needs care."""
     return " AND ".join(f'"{_marked(owner_id, phrase.tokens)}"{"*" * phrase.begins}' for phrase in phrases)
@@ -133,8 +149,7 @@ def _free_number(connection: Connection, created_at: int) -> int:
     """
     first, width = created_at, 1
     while True:
-        among = search_entries.c.number.between(first, first + width - 1)
-        last = connection.scalar(select(func.max(search_entries.c.number)).where(among))
+        last = connection.exec_driver_sql(_LAST_AMONG, (first, first + width - 1)).scalar()
         if last is None:
             return first
         if last < first + width - 1:

@@ -5,11 +5,13 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from unicodedata import combining, normalize
 
-from app.store.words import Phrase, fold
+from app.store.words import MAX_QUERY_CHARS, Phrase, fold
 
 SNIPPET_CHARS = 160  # about two lines of a list
 LEAD_CHARS = 40  # of them before the hit
 NUDGE_CHARS = 16  # how far a cut moves to fall between words, or between whole characters
+SLICE_CHARS = 4000  # looked through at once: most hits are near the beginning, and what is behind is never folded
+WINDOW_CHARS = 1000  # on each side of the hit; the snippet is what is left of them without their white space
 
 _JOINER = "\u200d"
 _CLINGING = re.compile("[\u200d\ufe00-\ufe0f\u1160-\u11ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
@@ -22,26 +24,43 @@ def patterns(phrases: Sequence[Phrase]) -> list[re.Pattern[str]]:
 
 def snippet(text: str, sought: Sequence[re.Pattern[str]]) -> str:
     """At most `SNIPPET_CHARS` of `text`, white space folded, around the first hit, with `…` where it is cut."""
-    text = " ".join(normalize("NFC", text).split())
-    if len(text) <= SNIPPET_CHARS:
-        return text
-    start = min(max(_hit(text, sought) - LEAD_CHARS, 0), len(text) - SNIPPET_CHARS)
+    hit = _hit(text, sought)
+    first, last = max(hit - WINDOW_CHARS, 0), hit + WINDOW_CHARS
+    window, before = _folded(text[first:last]), len(_folded(text[first:hit]))
+    start = max(min(before - LEAD_CHARS, len(window) - SNIPPET_CHARS), 0)
     end = start + SNIPPET_CHARS
     if start:
-        start = _cut(text, range(start, start + NUDGE_CHARS))
-    if end < len(text):
-        end = _cut(text, range(end, end - NUDGE_CHARS, -1))
-    return f"{'…' * (start > 0)}{text[start:end].strip()}{'…' * (end < len(text))}"
+        start = _cut(window, range(start, start + NUDGE_CHARS))
+    if end < len(window):
+        end = _cut(window, range(end, end - NUDGE_CHARS, -1))
+    cut_before, cut_after = first + start > 0, end < len(window) or last < len(text)
+    return f"{'…' * cut_before}{window[start:end].strip()}{'…' * cut_after}"
+
+
+def _folded(text: str) -> str:
+    return " ".join(normalize("NFC", text).split())
 
 
 def _hit(text: str, sought: Sequence[re.Pattern[str]]) -> int:
     """Where the first of `sought` begins that occurs; 0 if none does."""
-    folded = fold(text)
-    found = next((match for pattern in sought if (match := pattern.search(folded))), None)
-    if found is None or len(folded) == len(text):
-        return found.start() if found else 0
-    # Folding made some characters longer or shorter: the place is where the text before it folds to that length.
-    return bisect_left(range(len(text)), found.start(), key=lambda end: len(fold(text[:end])))
+    folded: dict[int, str] = {}
+    for pattern in sought:
+        for start in range(0, len(text), SLICE_CHARS):
+            # With the character before it: only that tells whether a word begins here.
+            first = max(start - 1, 0)
+            piece = text[first : start + SLICE_CHARS + MAX_QUERY_CHARS]
+            if start not in folded:
+                folded[start] = fold(piece)
+            if match := pattern.search(folded[start], start - first):
+                return first + _unfolded(piece, folded[start], match.start())
+    return 0
+
+
+def _unfolded(text: str, folded: str, place: int) -> int:
+    """The place in `text` of a place in what it was folded to. Folding makes some characters longer or shorter."""
+    if len(folded) == len(text):
+        return place
+    return bisect_left(range(len(text)), place, key=lambda end: len(fold(text[:end])))
 
 
 def _cut(text: str, places: range) -> int:

@@ -189,7 +189,10 @@ search_entries = Table(
 # The index itself: tokens by the number of their entry, as `words.py` makes them: for the tokenizer whatever is not
 # ASCII is a letter. It holds no text, so whoever takes an entry out says its words.
 SEARCH_INDEX = "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', tokenize='ascii')"
+# Each commit adds a piece to the index; merged at 8 of a size, not at 4, writing takes a third less, and seldom long.
+SEARCH_PIECES = "INSERT INTO search_index (search_index, rank) VALUES ('automerge', 8)"
 event.listen(metadata, "after_create", DDL(SEARCH_INDEX).execute_if(dialect="sqlite"))
+event.listen(metadata, "after_create", DDL(SEARCH_PIECES).execute_if(dialect="sqlite"))
 
 # Written by eventlog/sqlite.py alone: one row a commit, no index but the row's number.
 journal = Table(

@@ -45,9 +45,11 @@ class Phrase(NamedTuple):
 
     def pattern(self) -> re.Pattern[str]:
         """Finds the phrase in a folded text."""
-        before = f"(?<!{_PLAIN})" if _is_plain(self.runs[0]) else ""
+        first, *others = map(re.escape, self.runs)
+        # The look back is behind the word, since `re` is quick with a pattern that begins with plain letters.
+        before = f"(?<!{_PLAIN}{first})" if _is_plain(self.runs[0]) else ""
         after = f"(?!{_PLAIN})" if _is_plain(self.runs[-1]) and not self.begins else ""
-        return re.compile(before + _BETWEEN.join(map(re.escape, self.runs)) + after)
+        return re.compile(_BETWEEN.join([first + before, *others]) + after)
 
 
 def fold(text: str) -> str:

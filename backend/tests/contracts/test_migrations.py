@@ -79,6 +79,8 @@ async def test_the_migrated_schema_is_the_one_the_code_expects(database: Databas
     expected.dispose()
     with closing(sqlite3.connect(tmp_path / "expected.db")) as one, closing(sqlite3.connect(database.path)) as other:
         assert described(other) == described(one)
+        settings = "SELECT * FROM search_index_config ORDER BY k"
+        assert other.execute(settings).fetchall() == one.execute(settings).fetchall()
 
 
 async def test_migrating_twice_changes_nothing(database: Database) -> None:

@@ -200,6 +200,7 @@ def test_a_hit_late_in_a_long_text_is_shown(filler: str, hit: str) -> None:
 def test_a_hit_is_a_whole_word_where_words_are() -> None:
     piece = shown("catalogue " * 100 + "a cat at last " + "catalogue " * 100, "cat nothing")
     assert " a cat at last " in piece
+    assert " a cat at last " in shown("concat " * 2000 + "a cat at last " + "concat " * 100, "cat")
 
 
 def test_the_longest_word_is_shown() -> None:

@@ -12,6 +12,7 @@ down_revision = "0001"
 
 _LIVE = sa.text("status IN ('queued', 'running')")
 _SEARCH_INDEX = "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', tokenize='ascii')"
+_SEARCH_PIECES = "INSERT INTO search_index (search_index, rank) VALUES ('automerge', 8)"
 
 
 def upgrade() -> None:
@@ -148,6 +149,7 @@ def _search() -> None:
     op.create_index("ix_search_entries_message_id", "search_entries", ["message_id"])
     if op.get_bind().dialect.name == "sqlite":
         op.execute(_SEARCH_INDEX)
+        op.execute(_SEARCH_PIECES)
 
 
 def _index_where(name: str, table: str, columns: list[str], where: sa.TextClause) -> None:
