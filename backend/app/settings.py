@@ -51,10 +51,6 @@ class Settings(BaseSettings):
         600, description="The embedded model leaves memory after this long without a question, in seconds."
     )
 
-    context_window: int = Field(
-        16_000, ge=256, le=100_000_000, description="What a model is taken to read where nobody says, in tokens."
-    )
-
     system_prompt: str = Field("", max_length=100_000, description="Put before every conversation. Empty: nothing.")
     max_tokens: int = Field(1000, ge=1, le=1_000_000, description="Longest answer asked of the model, in tokens.")
     context_window: int = Field(

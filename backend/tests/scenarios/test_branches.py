@@ -7,21 +7,15 @@ import pytest
 
 from tests.support.answers import parts_of, think
 from tests.support.client import Client
-from tests.support.invariants import check
 from tests.support.script import Gate, Hang, Reset, Send, Status, chunk, say
 from tests.support.server import Server
-from tests.support.talk import Talk, text_of
+from tests.support.talk import Talk, prompt_of, text_of
 from tests.support.upstream import Upstream
 from tests.support.waiting import until
 
 SHARED_SETTINGS = {"TITLES": 0}
 pytestmark = pytest.mark.settings(**SHARED_SETTINGS)
 NOWHERE = "0" * 26
-
-
-def seen_by_the_model(upstream: Upstream, number: int = -1) -> list[tuple[str, str]]:
-    """The prompt of a call."""
-    return [(turn["role"], turn["content"]) for turn in upstream.requests[number].json["messages"]]
 
 
 def siblings(branch: list[dict[str, Any]]) -> list[list[str]]:
@@ -36,7 +30,7 @@ async def test_what_is_said_is_kept_and_is_the_history_of_what_follows(
     first = await talk.ask("Hello in Korean?")
     shared_upstream.script(*say("Bonjour"))
     await talk.ask("And in French?")
-    assert seen_by_the_model(shared_upstream) == [
+    assert prompt_of(shared_upstream) == [
         ("user", "Hello in Korean?"),
         ("assistant", "안녕하세요"),
         ("user", "And in French?"),
@@ -71,7 +65,7 @@ async def test_all_parts_of_an_answer_are_kept_in_their_order(shared_client: Cli
     answer = (await talk.branch())[-1]
     assert [(part["type"], part["text"]) for part in answer["parts"]] == parts_of()
     await talk.ask("And?")
-    assert seen_by_the_model(shared_upstream)[1] == ("assistant", text_of(answer)), "thoughts are not given back"
+    assert prompt_of(shared_upstream)[1] == ("assistant", text_of(answer)), "thoughts are not given back"
 
 
 async def test_regenerating_makes_a_sibling_and_shows_it(shared_client: Client, shared_upstream: Upstream) -> None:
@@ -82,7 +76,7 @@ async def test_regenerating_makes_a_sibling_and_shows_it(shared_client: Client, 
     shared_upstream.script(*say("two"))
     again = await talk.regenerate(first["id"])
     assert again.text == "two"
-    assert seen_by_the_model(shared_upstream) == [("user", "Say something.")]
+    assert prompt_of(shared_upstream) == [("user", "Say something.")]
     shown_question, second = await talk.branch()
     assert shown_question == question, "the question is the same row"
     assert second["id"] != first["id"]
@@ -103,7 +97,7 @@ async def test_editing_makes_a_sibling_of_the_question_with_an_answer_of_its_own
     before = await talk.branch()
     shared_upstream.script(*say("edited"))
     await talk.edit(before[2]["id"], "Second, in other words?")
-    assert seen_by_the_model(shared_upstream) == [
+    assert prompt_of(shared_upstream) == [
         ("user", "First?"),
         ("assistant", "Hello there"),
         ("user", "Second, in other words?"),
@@ -113,7 +107,7 @@ async def test_editing_makes_a_sibling_of_the_question_with_an_answer_of_its_own
     assert after[2]["siblings"] == [before[2]["id"], after[2]["id"]]
     shared_upstream.script(*say("from the start"))
     await talk.edit(before[0]["id"], "Another first?")
-    assert seen_by_the_model(shared_upstream) == [("user", "Another first?")]
+    assert prompt_of(shared_upstream) == [("user", "Another first?")]
     roots = await talk.branch()
     assert roots[0]["parent_id"] is None
     assert roots[0]["siblings"] == [before[0]["id"], roots[0]["id"]]
@@ -198,81 +192,6 @@ async def test_a_stopped_answer_keeps_exactly_what_was_seen(shared_client: Clien
     await shared_client.ended(seen.run_id)
     answer = (await talk.branch())[-1]
     assert (text_of(answer), answer["status"], answer["error"]["code"]) == ("one two ", "cancelled", "cancelled")
-
-
-# ── Going on ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("how", ["interrupted", "cancelled", "length"])
-async def test_an_answer_that_was_cut_short_is_gone_on_with_in_a_sibling_that_begins_with_it(
-    shared_client: Client, shared_upstream: Upstream, how: str
-) -> None:
-    talk = await Talk.begin(shared_client)
-    end = {"interrupted": (Reset(),), "cancelled": (Hang(),), "length": (Send(chunk(finish_reason="length")),)}[how]
-    thought = Send(chunk(reasoning_content="흠… "))
-    shared_upstream.script(Status(), thought, Send(chunk("한 둘 ")), *end)
-    seen = await talk.ask("Count.", until=1)
-    if how == "cancelled":
-        await shared_client.cancel(seen.run_id)
-    await shared_client.ended(seen.run_id)
-    cut = (await talk.branch())[-1]
-    shared_upstream.script(*say("셋", " 넷"))
-    whole = await talk.go_on(cut["id"])
-    assert (whole.text, whole.error, whole.run_id == seen.run_id) == ("한 둘 셋 넷", None, False)
-    answer = (await talk.branch())[-1]
-    assert [part["text"] for part in answer["parts"]] == ["흠… ", "한 둘 셋 넷"]
-    assert answer["joint"] == {"message_id": cut["id"], "part": 1, "offset": 4}
-    assert answer["siblings"] == [cut["id"], answer["id"]]
-    assert await talk.said(cut["id"]) == ["Count.", "한 둘 "], "nothing is overwritten"
-    prompt = seen_by_the_model(shared_upstream)
-    assert prompt[:2] == [("user", "Count."), ("assistant", "한 둘 ")]
-    assert prompt[2][0] == "user", "an endpoint that takes no prefix is asked in words"
-    replay = await shared_client.follow(whole.run_id)
-    assert replay.text == whole.text
-    rest = await shared_client.follow(whole.run_id, f"{whole.run_id}-1-4")
-    assert rest.text == "셋 넷"
-
-
-async def test_an_answer_that_never_began_is_gone_on_with_from_its_start(
-    shared_client: Client, shared_upstream: Upstream
-) -> None:
-    talk = await Talk.begin(shared_client)
-    shared_upstream.script(Status(), Reset())
-    await talk.ask("Well?")
-    cut = (await talk.branch())[-1]
-    whole = await talk.go_on(cut["id"])
-    assert whole.text == "Hello there"
-    assert seen_by_the_model(shared_upstream) == [("user", "Well?")]
-
-
-async def test_an_answer_that_had_come_to_its_end_is_not_gone_on_with(
-    shared_client: Client, shared_upstream: Upstream
-) -> None:
-    talk = await Talk.begin(shared_client)
-    await talk.ask("Well?")
-    question, answer = await talk.branch()
-    for message in (question, answer):
-        reply = await (await talk.act(message["id"], "continue")).read()
-        assert (reply.status, reply.json["code"]) == (422, "invalid")
-    assert (await talk.branch(), shared_upstream.calls) == ([question, answer], 1)
-
-
-async def test_a_crash_keeps_what_an_answer_began_with(server: Server, client: Client, upstream: Upstream) -> None:
-    talk = await Talk.begin(client)
-    upstream.script(Status(), Send(chunk("one ")), Reset())
-    await talk.ask("Count.")
-    cut = (await talk.branch())[-1]
-    upstream.script(Status(), Send(chunk("two ")), Hang())
-    seen = await talk.go_on(cut["id"], until=lambda answer: answer.text == "one two ")
-    await server.restart()
-    rest = await client.follow(seen.run_id, seen.cursor)
-    assert rest.error is not None
-    assert (rest.text, rest.error["code"], rest.done) == ("", "interrupted", True)
-    assert await talk.said() == ["Count.", "one two "]
-    upstream.script(*say("three"))
-    assert (await talk.go_on((await talk.branch())[-1]["id"])).text == "one two three"
-    await server.close()
-    check(server.database)
 
 
 # ── Once ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.support.client import CHAT, JSON, SSE, Answer, Client, Until, read_answer
 from tests.support.http import Given, pairs
+from tests.support.upstream import Upstream
 from tests.support.wire_client import Reply, Stream
 
 CONVERSATIONS = "/api/conversations"
@@ -96,6 +97,11 @@ class Talk:
 def text_of(message: Mapping[str, Any]) -> str:
     """What a message says, without what was thought."""
     return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
+
+
+def prompt_of(upstream: Upstream) -> list[tuple[str, str]]:
+    """What the model was shown in the newest call: role and text of each turn."""
+    return [(turn["role"], turn["content"]) for turn in upstream.requests[-1].json["messages"]]
 
 
 def _lines(key: str | None) -> list[tuple[str, str]]:
