@@ -53,6 +53,7 @@ class Write(ABC):
     """Something to be written. `durable`: its commit is fsynced, so that it survives a power cut, not only a kill."""
 
     durable = False
+    empties_log = False  # after its commit the write-ahead log is written into the file and emptied
 
     def seal(self) -> None:  # noqa: B027 - most have nothing to seal
         """In the loop, as it is handed to the writer's thread: nothing may be added after this."""
@@ -82,6 +83,10 @@ class _Call(Write):
             self._future.set_result(result)
         else:
             self._future.set_exception(error)
+
+
+class _EmptyLog(_Call):
+    empties_log = True
 
 
 class Database:
@@ -235,6 +240,16 @@ class Database:
             lambda connection: connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}"), durable=True
         )
 
+    async def empty_log(self) -> None:
+        """Have nothing that was deleted be left in the write-ahead log. Readers are not waited for: then it stays.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        future: asyncio.Future[None] = self._loop.create_future()
+        self.add(_EmptyLog(lambda connection: None, durable=False, future=future))
+        await future
+
     async def read(self, function: Callable[[Connection], T]) -> T:
         """Run `function` on a read-only connection in a reader's thread. Each statement sees the newest commit.
 
@@ -280,6 +295,8 @@ class Database:
             self._raw.execute("BEGIN IMMEDIATE")
             outcomes = [self._apply(write) for write in batch]
             self._raw.execute("COMMIT")
+            if any(write.empties_log for write in batch):
+                self._empty_log()
         except Exception as error:  # noqa: BLE001 - the writer's boundary: whatever it was, nothing was committed
             if self._raw.in_transaction:
                 with suppress(sqlite3.Error):
@@ -302,6 +319,13 @@ class Database:
         self._raw.execute("RELEASE one")
         return result, problem
 
+    def _empty_log(self) -> None:
+        self._raw.execute("PRAGMA busy_timeout=0")
+        try:
+            self._raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            self._raw.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+
     def _synchronize(self, level: str) -> None:
         if self._synchronous != level:
             self._raw.execute(f"PRAGMA synchronous={level}")
@@ -314,6 +338,7 @@ class Database:
             uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MILLISECONDS / 1000
         )
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, not only forgotten
         return connection
 
     def _inspect(self) -> None:

@@ -27,12 +27,16 @@ class Sweeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def _sweep(self) -> None:
+        kept = self._conversations
+        for step in (self._store.sweep, kept.bury_forgotten, kept.erase, kept.tidy, kept.scrub):
+            while await step():  # noqa: ASYNC110 - nothing is waited for
+                await asyncio.sleep(PAUSE_SECONDS)
+
     async def _work(self) -> None:
         while True:
             try:
-                for step in (self._store.sweep, self._conversations.bury_forgotten, self._conversations.erase):
-                    while await step():  # noqa: ASYNC110 - nothing is waited for
-                        await asyncio.sleep(PAUSE_SECONDS)
+                await self._sweep()
             except Exception as error:  # noqa: BLE001 - what could not be forgotten now is forgotten later
                 log.warning("sweep.failed", error=type(error).__name__, where=where(error))
             await asyncio.sleep(EVERY_SECONDS)

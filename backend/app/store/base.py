@@ -154,6 +154,14 @@ class Conversations(Protocol):
         """Delete a temporary conversation that nobody has read for an hour; whether there was one."""
         ...
 
+    async def tidy(self) -> bool:
+        """After deletions: have what the index knew of them leave the files, too, a little; whether there is more."""
+        ...
+
+    async def scrub(self) -> bool:
+        """Have what was deleted leave what has not reached the file yet, too. There is never more."""
+        ...
+
     async def seen(self, owner_id: str, conversation_id: str, at: int) -> None:
         """Keep that somebody read a temporary conversation."""
         ...

@@ -17,6 +17,7 @@ from app.store.tables import conversations, idempotency_keys, messages, runs, se
 
 ERASE_ROWS = 200  # messages in one commit, so that live answers do not wait
 ERASE_CHARS = 256 * 1024  # and characters: their words are to be found again in the index
+TIDY_SECONDS = 3600.0  # between two times that the index is written anew, which takes minutes when it is large
 TEMPORARY_MILLISECONDS = 3600 * 1000  # how long a temporary conversation outlives its last reader
 
 
@@ -27,6 +28,9 @@ class SqlConversations:
         self._database = database
         self._changes = changes
         self._clock = clock
+        self._deleted = False  # something was, since the index was last tidied
+        self._tidying = False
+        self._tidied_at: float | None = None
 
     async def create(self, conversation: Conversation) -> None:
         """See `Conversations.create`."""
@@ -95,6 +99,7 @@ class SqlConversations:
             _erase(connection, conversation_id)
             return live
 
+        self._deleted = True
         return await self._changes.submit(owner_id, write, durable=True)
 
     async def erase(self) -> bool:
@@ -130,7 +135,27 @@ class SqlConversations:
             _bury(connection, conversation_of(row), now)
             return True
 
-        return await self._database.submit(write, durable=False)
+        buried = await self._database.submit(write, durable=False)
+        self._deleted = self._deleted or buried
+        return buried
+
+    async def tidy(self) -> bool:
+        """See `Conversations.tidy`. In all it writes the index anew, so it begins once in `TIDY_SECONDS` at most."""
+        now = self._clock.monotonic()
+        anew = not self._tidying
+        if anew:
+            if not self._deleted or (self._tidied_at is not None and now - self._tidied_at < TIDY_SECONDS):
+                return False
+            self._deleted, self._tidied_at = False, now
+        self._tidying = await self._database.submit(
+            lambda connection: search.tidy(connection, anew=anew), durable=False
+        )
+        return self._tidying
+
+    async def scrub(self) -> bool:
+        """See `Conversations.scrub`."""
+        await self._database.empty_log()
+        return False
 
     async def seen(self, owner_id: str, conversation_id: str, at: int) -> None:
         """See `Conversations.seen`."""

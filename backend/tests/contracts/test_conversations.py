@@ -186,6 +186,29 @@ async def test_a_long_one_is_hidden_at_once_and_goes_in_small_commits(
     assert [kit.count(table) for table in ("conversations", "messages", "search_entries")] == [1, 2, 3]
 
 
+async def test_nothing_that_was_deleted_is_left_in_the_files(kit: Kit) -> None:
+    kept = await kit.conversation(title="kept", titled="given")
+    await kit.answered(kept, "kept?", "kept!")
+    gone = await kit.conversation(title="canary", titled="given", system="canary")
+    for _ in range(30):
+        await kit.answered(gone, "canary? " * 50, "카나리아 canary! " * 500)
+    assert left_in_files(kit.database.path, "canary", "카나리아")
+    await kit.conversations.delete("ann", gone.id)
+    await kit.erased()
+    while await kit.conversations.tidy():
+        pass
+    await kit.conversations.scrub()
+    assert not left_in_files(kit.database.path, "canary", "카나리아", "나리")
+    assert left_in_files(kit.database.path, "kept")
+    assert await kit.found(query="kept") == 3
+
+
+def left_in_files(database: Path, *words: str) -> bool:
+    """Whether the bytes of the database or its log hold any of these."""
+    held = b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+    return any(word.encode() in held for word in words)
+
+
 async def test_what_was_spent_outlives_what_it_was_spent_on(kit: Kit) -> None:
     conversation = await kit.conversation()
     await kit.answered(conversation)

@@ -59,6 +59,7 @@ async def test_a_new_conversation_has_what_was_given_and_nothing_else(shared_cli
 
 async def test_the_list_is_newest_first_in_pages_without_hole_or_double(client: Client, upstream: Upstream) -> None:
     talks = [await Talk.begin(client, title=f"Talk {number}") for number in range(7)]
+    await Talk.begin(client, title="Passing", temporary=True)
     archived = await Talk.begin(client, title="Put away")
     await archived.change(archived=True)
     await talks[2].ask("Up again?")
