@@ -19,6 +19,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     note: str | None = None  # what a person should know
     max_tokens: int | None = None  # longest answer asked of it
     temperature: float | None = None
+    entitles: bool = True  # a title of its making says more than the first words of the question
     continues: bool = False  # it goes on from a last assistant turn instead of answering it
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import aiohttp
+import msgspec
 
 from app.errors import ModelNotFound
 from app.models import MAX_MODEL_CHARS
@@ -119,15 +120,13 @@ class Catalogue:
         else:
             style = _style(endpoint, entry, found)
             known = ModelInfo(model_id, model, endpoint.name, found.context_window, continues=style != "none")
-        return ModelInfo(
-            id=model_id,
+        return msgspec.structs.replace(
+            known,
             name=entry.name or known.name,
-            provider=endpoint.name,
             context_window=entry.context_window or known.context_window,
             note=entry.note if entry.note is not None else known.note,
             max_tokens=entry.max_tokens,
             temperature=entry.temperature,
-            continues=known.continues,
         )
 
     def _config(self, model_id: str) -> OpenAIConfig:

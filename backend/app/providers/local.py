@@ -251,6 +251,7 @@ def describe(model_path: Path | None, provider: str = "embedded") -> ModelInfo:
         provider=provider,
         context_window=SLOT_TOKENS,
         note=_OWN_NOTE if own else _NOTE,
+        entitles=own,  # of five titles that the packaged model was asked for, one was any good
         continues=True,
     )
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from app.errors import ModelNotFound, ProviderError, StorageError
 from app.models import Message, Prompt, Run, TextDelta, Turn, UsageDelta
-from app.providers.base import Catalog, Unbilled
+from app.providers.base import Catalog, Provider, Unbilled
 from app.settings import Settings
 from app.store.base import Conversations, Store
 from app.telemetry import log, where
@@ -75,18 +75,20 @@ class Titles:
             conversation = await self._conversations.conversation(run.owner_id, conversation_id)
             if conversation is None or conversation.titled != "words" or conversation.temporary:
                 return
+            provider = (await self._catalog.chain(run.model))[0]
+            if not provider.info.entitles:
+                return
             async with self._turn:
                 # Claimed before it is asked for, and never given back: a crash must not buy it twice.
                 if await self._conversations.claim_title(run.owner_id, conversation_id):
-                    await self._name(run, conversation_id)
+                    await self._name(run, conversation_id, provider)
         except (ProviderError, Unbilled, ModelNotFound, StorageError, TimeoutError) as error:
             log.warning("title.failed", conversation=conversation_id, reason=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - the task's boundary: nobody waits for it, so it says what broke
             log.error("title.broke", conversation=conversation_id, error=type(error).__name__, where=where(error))
 
-    async def _name(self, run: Run, conversation_id: str) -> None:
+    async def _name(self, run: Run, conversation_id: str, provider: Provider) -> None:
         branch = await self._conversations.branch(run.owner_id, conversation_id, run.message_id, limit=2)
-        provider = (await self._catalog.chain(run.model))[0]
         prompt = Prompt((Turn("system", _ASK), Turn("user", _shown(branch))), MAX_TOKENS, 0.3)
         said, usage = "", None
         try:

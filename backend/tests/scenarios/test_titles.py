@@ -146,3 +146,15 @@ async def test_the_first_whole_answer_counts_and_a_temporary_conversation_has_no
     await talk.ask("Again?")
     await titled(talk, "A title")
     assert (await passing.body())["title"] == "Who goes there?"
+
+
+async def test_the_packaged_model_is_not_asked_for_titles(serve: Serve) -> None:
+    """It is too small for them: the first words say more."""
+    server = await serve(OPENAI_BASE_URL=None, OPENAI_API_KEY=None)
+    talk = await Talk.begin(Client(server.port))
+    for _ in range(2):
+        answer = await talk.ask("Name three colours.", max_tokens=3)
+        assert (answer.done, answer.error) == (True, None)
+    assert (await talk.body())["title"] == "Name three colours."
+    await server.close()
+    assert how_titled(server) == "words"
