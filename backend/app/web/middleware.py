@@ -52,6 +52,8 @@ class Envelope:
                 headers = MutableHeaders(scope=message)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "same-origin"
+                if route.startswith(_API):
+                    headers.setdefault("Cache-Control", "no-store")  # what people said is in no cache
             await send(message)
 
         try:

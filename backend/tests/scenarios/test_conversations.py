@@ -193,6 +193,17 @@ async def test_a_branch_is_read_in_pages_from_its_end(shared_client: Client, sha
         assert reply.status in (404, 422)
 
 
+async def test_nothing_of_a_conversation_is_left_in_a_cache(shared_client: Client) -> None:
+    talk = await Talk.begin(shared_client)
+    await talk.ask("Well?")
+    replies = [
+        await shared_client.request("GET", path)
+        for path in (CONVERSATIONS, talk.path, f"{talk.path}/messages", "/api/search?q=well", f"{talk.path}x")
+    ]
+    assert [reply.headers["Cache-Control"] for reply in replies] == ["no-store"] * 5
+    assert (await talk.change(title="x")).headers["Cache-Control"] == "no-store"
+
+
 # ── Deleting ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
