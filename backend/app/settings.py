@@ -38,7 +38,7 @@ class Settings(BaseSettings):
         "", description="An OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1. Empty: OpenAI's own."
     )
     openai_model: str = Field(
-        "gpt-3.5-turbo", min_length=1, max_length=200, description="The model that the endpoint is asked for."
+        "gpt-3.5-turbo", min_length=1, max_length=190, description="The model that the endpoint is asked for."
     )
     models_file: Path = Field(
         Path("models.toml"),

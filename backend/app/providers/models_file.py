@@ -118,9 +118,10 @@ def _parsed(name: str, text: str) -> dict[str, Any]:
         raise StartRefused(f"{name} is no TOML: it is nested too deeply.") from None
     except tomllib.TOMLDecodeError as error:
         at = _LINE.search(str(error))
-        line = at[1] if at and at[1] else str(text.rstrip("\n").count("\n") + 1)
+        line = int(at[1]) if at and at[1] else text.rstrip("\n").count("\n") + 1
         why = _LINE.sub("", str(error)).rstrip(".")
-        raise StartRefused(f"{name}, line {line}: this is no TOML: {why}. Names with a / stand in quotes.") from None
+        hint = " A name with a / stands in quotes." if text.split("\n")[line - 1].lstrip().startswith("[") else ""
+        raise StartRefused(f"{name}, line {line}: this is no TOML: {why}.{hint}") from None
 
 
 def _refuse(name: str, lines: Sequence[str], problems: Sequence[Problem]) -> NoReturn:
@@ -178,6 +179,8 @@ class _Planner:
         embedded = [name for name, table in file.providers.items() if table.embedded]
         if not file.providers and self._variables is None:
             embedded = ["embedded"]
+        variables = [self._variables.name] if self._variables is not None else []
+        self._names = list(dict.fromkeys([*file.providers, *variables, *embedded]))
         self._embedded = [describe(settings.local_model_path, name).id for name in embedded]
 
     def problems(self) -> Iterator[Problem]:
@@ -230,9 +233,8 @@ class _Planner:
     def _unknown(self, model_id: str, *, named: bool = False) -> str | None:
         """Why there can be no model of that id, or None. `named`: the file has a table for it."""
         provider, _, model = model_id.partition("/")
-        known = list(dict.fromkeys([*self._file.providers, *(one.name for one in self._endpoints())]))
-        if provider not in known or not model:
-            return f"it must be provider/model, and a provider is one of {', '.join(known)}"
+        if provider not in self._names or not model:
+            return f"it must be provider/model, and a provider is one of {', '.join(self._names)}"
         if not model_id.isprintable() or model != model.strip():
             return "it must be of printable characters, without spaces around it"
         if (own := next((one for one in self._embedded if one.startswith(f"{provider}/")), None)) is not None:

@@ -24,6 +24,7 @@ from tests.support.script import Fin, Gate, Hang, Reset, Send, Sleep, Status, St
 from tests.support.upstream import Upstream
 from tests.support.waiting import until
 
+SETTINGS = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
 KEY = SecretStr("sk-of-this-endpoint")
 
 
@@ -258,6 +259,16 @@ async def test_what_the_file_says_wins_and_is_there_without_any_list(kit: Kit) -
     assert before == catalogue.info("up/m") == ModelInfo("up/m", "Em", "up", 999, "n", 5, 0.1, continues=False)
 
 
+async def test_of_the_embedded_model_no_window_is_believed_that_it_does_not_have(kit: Kit) -> None:
+    smol = "e/smollm2-135m-instruct"
+    for said, window in ((None, 4096), (1000, 1000), (128_000, 4096)):
+        entry = Entry(smol, context_window=said, max_tokens=5)
+        catalogue = Catalogue(Plan([Endpoint("e")], [entry], smol), kit.session, SETTINGS)
+        (provider,) = await catalogue.chain(None)
+        assert (provider.info.context_window, provider.info.max_tokens, provider.info.continues) == (window, 5, True)
+        assert provider.info.note
+
+
 async def test_a_provider_learns_what_its_list_says_and_keeps_what_it_has_learned_of_parameters(kit: Kit) -> None:
     refusal = error_status(400, message="max_tokens is not supported")
     offers(kit.upstream, model_list({"id": "first", "max_model_len": 4096, "owned_by": "vllm"}), refusal)
@@ -280,7 +291,7 @@ async def test_a_bare_name_that_two_providers_have_is_nobody_s(kit: Kit) -> None
     other = Endpoint("other", kit.upstream.url)
     entries = [Entry(one) for one in ("up/m", "other/m", "up/n", "other/up/q")]
     plan = Plan([Endpoint("up", kit.upstream.url), other], entries, "up/m")
-    catalogue = Catalogue(plan, kit.session, Settings(_env_file=None))  # pyright: ignore[reportCallIssue]
+    catalogue = Catalogue(plan, kit.session, SETTINGS)
     assert [provider.info.id for provider in await catalogue.chain("n")] == ["up/n"]
     for name in ("m", "up/q", "up", "other/", ""):  # where a provider is named, no other one is asked
         with pytest.raises(ModelNotFound):
