@@ -20,7 +20,7 @@ from app.store.tables import search_entries
 from app.store.words import Phrase, index_words, query_words
 
 REMOVED_AT_ONCE = 500  # ids in one statement
-TIDIED_PAGES = 256  # of 4 KB; some 15 ms, so that live answers do not wait
+TIDIED_PAGES = 64  # of 4 KB; some 10 ms, so that live answers do not wait
 _LAST = 2**63 - 1  # SQLite's largest number
 
 _parts = msgspec.json.Decoder(tuple[Part, ...])
