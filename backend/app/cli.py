@@ -29,11 +29,12 @@ def serve(
     """Serve until told to stop; then drain, save and exit."""
     try:
         settings = load()
+        app = create_app(settings)
     except StartRefused as refusal:
         typer.echo(refusal.message, err=True)
         raise typer.Exit(1) from None
     uvicorn.run(
-        create_app(settings),
+        app,
         host=host or settings.host,
         port=settings.port if port is None else port,
         access_log=False,

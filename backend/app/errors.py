@@ -53,6 +53,36 @@ class RunNotFound(NotFound):
         super().__init__("There is no such run, or it is no longer kept.")
 
 
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no model of that name, or two providers have it. GET /api/models lists them.")
+
+
+class ConversationNotFound(NotFound):
+    """No such conversation, someone else's, or a deleted one: the same answer for all three."""
+
+    code = "conversation_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such conversation, or it was deleted.")
+
+
+class MessageNotFound(NotFound):
+    code = "message_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such message in this conversation.")
+
+
+class StillWriting(Refusal):
+    status, code, retryable = 409, "still_writing", True
+
+    def __init__(self) -> None:
+        super().__init__("That answer is still being written. Wait for its end, or stop it first.")
+
+
 class MethodNotAllowed(Refusal):
     status, code = 405, "method_not_allowed"
 
@@ -142,7 +172,7 @@ class UpstreamProtocol(ProviderError):
     code = "upstream_protocol"
 
     def __init__(self) -> None:
-        super().__init__("The endpoint answered with something that is not its protocol. Check OPENAI_BASE_URL.")
+        super().__init__("The endpoint answered with something that is not its protocol. Check its base URL.")
 
 
 class ModelNotConfigured(ProviderError):

@@ -18,14 +18,24 @@ from app.clock import Clock
 from app.database import SOUND_SQLITE, Database
 from app.errors import Draining, NotReady, StartRefused, StorageError
 from app.eventlog import sqlite as journals
-from app.providers import catalog
-from app.routers import chat, health, pages, runs
+from app.providers import models_file
+from app.providers.catalog import Catalogue
+from app.providers.plan import Plan, missing
+from app.providers.session import session as provider_session
+from app.routers import chat, conversations, events, health, pages, runs
 from app.services.ai_service import AIService
+from app.services.change_feed import ChangeFeed
+from app.services.conversation_service import ConversationService
+from app.services.planning import Planner
 from app.services.run_engine import RunEngine
 from app.services.sweeper import Sweeper
-from app.services.transcript import fold
+from app.services.titles import Titles
+from app.services.transcript import whole
 from app.settings import Settings, load
 from app.store import schema, sql
+from app.store.changes import SqlChanges
+from app.store.conversations import SqlConversations
+from app.store.search import SqlSearch
 from app.telemetry import log
 from app.web import problems
 from app.web.connections import Connections
@@ -71,21 +81,24 @@ class ChatApp(FastAPI):
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service, not yet started: its lifespan opens the database and closes everything.
 
-    Without `settings` they are read from the environment and `.env`; if they cannot be, the process exits with the
-    sentence that says why.
+    Without `settings` they are read from the environment and `.env`; if they or the file of models cannot be, the
+    process exits with the sentence that says why.
+
+    Raises:
+        StartRefused: with `settings`, the file of models cannot be.
     """
     if settings is None:
         try:
-            settings = load()
+            return create_app(load())
         except StartRefused as refusal:
             raise SystemExit(refusal.message) from None
-    known = settings
+    known, plan = settings, models_file.read(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         telemetry.set_up()
         async with AsyncExitStack() as stack:
-            yield State(services=await _open(known, app.connections, stack))
+            yield State(services=await _open(known, plan, app.connections, stack))
 
     app = ChatApp(
         title="AI Chat Service",
@@ -96,7 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    routers = (chat.router, runs.router, health.router, pages.router)
+    routers = (chat.router, runs.router, conversations.router, events.router, health.router, pages.router)
     for router in routers:
         app.include_router(router)
     problems.install(app, routers)
@@ -118,7 +131,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-async def _open(settings: Settings, connections: Connections, stack: AsyncExitStack) -> Services:
+async def _open(settings: Settings, plan: Plan, connections: Connections, stack: AsyncExitStack) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     clock = Clock()
     database = Database(settings.database_path)
@@ -126,35 +139,46 @@ async def _open(settings: Settings, connections: Connections, stack: AsyncExitSt
     await asyncio.to_thread(database.open)
     left = await asyncio.to_thread(database.alone, lambda connection: _recover(connection, clock))
     database.start()
-    store = sql.SqlStore(database, clock, settings.run_retention_hours)
-    session = await stack.enter_async_context(catalog.session())
-    provider = catalog.provider(settings, session)
-    stack.push_async_callback(provider.close)
+    changes = SqlChanges(database)
+    store = sql.SqlStore(database, changes, clock, settings.run_retention_hours)
+    conversations = SqlConversations(database, changes, clock)
+    session = await stack.enter_async_context(provider_session())
+    catalog = Catalogue(plan, session, settings)
+    catalog.start()
+    stack.push_async_callback(catalog.close)
     journal = journals.SqliteJournal(database)
     stack.push_async_callback(journal.close)
     engine = RunEngine(store, journal, settings, clock)
     stack.push_async_callback(engine.close)
-    sweeper = Sweeper(store)
+    titles = Titles(store, conversations, catalog, settings)
+    engine.on_ended.append(titles.ended)
+    stack.push_async_callback(titles.close)
+    feed = ChangeFeed(changes)
+    sweeper = Sweeper(store, conversations)
     sweeper.start()
     stack.push_async_callback(sweeper.close)
 
     def drain() -> None:
         engine.drain()
+        feed.drain()
         asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
-    if missing := catalog.missing(settings):
-        log.warning("model.missing", message=missing)
+    if (problem := await asyncio.to_thread(missing, plan, settings)) is not None:
+        log.warning("model.missing", message=problem)
     if sqlite3.sqlite_version_info < SOUND_SQLITE:
         log.info("sqlite.old", version=sqlite3.sqlite_version, message="Let no other program write the database file.")
     log.info(
         "started",
         version=__version__,
-        model=provider.info.id,
+        model=catalog.default,
+        models=len(catalog.models()),
         database=settings.database_path.name,
         interrupted_runs=left,
     )
-    ai = AIService(store, engine, provider, settings, clock)
+    planner = Planner(conversations, catalog, settings, clock)
+    ai = AIService(store, engine, planner, catalog, settings, clock)
+    talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
 
     async def ready() -> None:
         if engine.draining:
@@ -165,13 +189,13 @@ async def _open(settings: Settings, connections: Connections, stack: AsyncExitSt
             except StorageError as error:
                 raise NotReady(error) from error
 
-    return Services(ai=ai, settings=settings, connections=connections, ready=ready)
+    return Services(ai=ai, conversations=talks, changes=feed, settings=settings, connections=connections, ready=ready)
 
 
 def _recover(connection: Any, clock: Clock) -> int:
     """Schema, then the runs that a crash left over: all of it, or nothing, before the port opens."""
     schema.migrate(connection)
-    left = sql.recover(connection, journals.recover(connection), fold, clock.now())
+    left = sql.recover(connection, journals.recover(connection), whole, clock.now())
     journals.clear(connection)
     return left
 

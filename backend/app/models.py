@@ -1,6 +1,7 @@
 """The vocabulary of the house, and the body of a question."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ Titled = Literal["none", "words", "asked", "model", "given"]
 """Where a title is from: nowhere yet, the first words, those while a model is asked for one, that model, a person."""
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
 
+MAX_MODEL_CHARS = 200  # of a model's id, provider and all: the database keeps as much
 MAX_PIECE_CHARS = 4096  # at most 16 KiB of UTF-8: one frame that no reader chokes on
 
 
@@ -96,6 +98,18 @@ class Part(msgspec.Struct, frozen=True):
     text: str
 
 
+def text_of(parts: Iterable[Part]) -> str:
+    """What `parts` say, without what was thought."""
+    return "".join(part.text for part in parts if part.kind == "text")
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """A message in a conversation, as a request names it: it may not be there."""
+
+    conversation_id: str
+    message_id: str
+
+
 class Turn(msgspec.Struct, frozen=True):
     """One message of a prompt."""
 
@@ -109,6 +123,7 @@ class Prompt(msgspec.Struct, frozen=True):
     turns: tuple[Turn, ...]
     max_tokens: int
     temperature: float
+    continues: bool = False  # the last turn is the assistant's, and is to be gone on from
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -191,7 +206,7 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """What was said, without what was thought."""
-        return "".join(part.text for part in self.parts if part.kind == "text")
+        return text_of(self.parts)
 
 
 class Conversation(msgspec.Struct, frozen=True):
@@ -298,3 +313,39 @@ class ChatRequest(BaseModel):
     history: list[ChatMessage] | None = Field(
         None, fail_fast=True, description="Earlier messages, oldest first; at most `MAX_HISTORY_ITEMS` (400)."
     )
+    conversation_id: str | None = Field(
+        default=None, description="The conversation that this is said in. It keeps its own history, so send none."
+    )
+    parent_id: str | None = Field(
+        default=None, description="The message of that conversation that this follows. None: the last one shown."
+    )
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_MODEL_CHARS,
+        description="As `GET /api/models` names it. None: the default.",
+    )
+    system: Text | None = Field(
+        default=None, max_length=100_000, description="Put before the history. None: `SYSTEM_PROMPT`; empty: nothing."
+    )
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        allow_inf_nan=False,
+        description="Randomness. None: the model's, else `TEMPERATURE` (0.7).",
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Longest answer, in tokens. None: the model's, else `MAX_TOKENS` (1000).",
+    )
+
+
+class EditRequest(BaseModel):
+    """Another wording of a question."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    message: Text = Field(min_length=1, description="The question, not blank; at most `MAX_MESSAGE_CHARS` (32,000).")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from app.errors import StartRefused
 
@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     openai_model: str = Field(
         "gpt-3.5-turbo", min_length=1, max_length=200, description="The model that the endpoint is asked for."
     )
+    models_file: Path = Field(
+        Path("models.toml"),
+        description="Several endpoints and what is known of their models; a relative path starts at backend/.",
+    )
     local_model_path: Path | None = Field(
         None, description="A GGUF file for the embedded model. Empty: the packaged SmolLM2-135M-Instruct."
     )
@@ -47,10 +51,21 @@ class Settings(BaseSettings):
         600, description="The embedded model leaves memory after this long without a question, in seconds."
     )
 
+    context_window: int = Field(
+        16_000, ge=256, le=100_000_000, description="What a model is taken to read where nobody says, in tokens."
+    )
+
     system_prompt: str = Field("", max_length=100_000, description="Put before every conversation. Empty: nothing.")
     max_tokens: int = Field(1000, ge=1, le=1_000_000, description="Longest answer asked of the model, in tokens.")
+    context_window: int = Field(
+        16_000, ge=256, le=100_000_000, description="What a model is taken to read where nobody says, in tokens."
+    )
     temperature: float = Field(
         0.7, ge=0, le=2, allow_inf_nan=False, description="Randomness asked of the model, 0 to 2."
+    )
+
+    titles: bool = Field(
+        True, description="Name a new conversation by a short model call after its first answer. Off: its first words."
     )
 
     database_url: str = Field(
@@ -134,26 +149,12 @@ class Settings(BaseSettings):
     @field_validator("openai_base_url")
     @classmethod
     def _is_http(cls, url: str) -> str:
-        if not url:
-            return url
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
-        except ValueError:
-            usable = False
-            parts = urlsplit("")
-        if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
-            raise ValueError("it must be an address such as http://127.0.0.1:11434/v1")
-        if "@" in parts.netloc:
-            raise ValueError("it must not hold a user name or password; put the key into OPENAI_API_KEY")
-        return url.rstrip("/")
+        return base_url(url, "OPENAI_API_KEY") if url else url
 
     @field_validator("openai_api_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and not _HEADER_TEXT.fullmatch(key.get_secret_value()):
-            raise ValueError("it must be of printable ASCII characters, without spaces or line ends")
-        return key
+        return sendable(key) if key is not None else None
 
     @field_validator("database_url")
     @classmethod
@@ -178,6 +179,53 @@ class Settings(BaseSettings):
         return BACKEND / self.database_url.removeprefix("sqlite:///")
 
 
+def base_url(url: str, key_setting: str) -> str:
+    """`url` as addresses are put together from it; `key_setting` is where a key belongs.
+
+    Raises:
+        ValueError: nobody can be asked there.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        usable = False
+        parts = urlsplit("")
+    if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
+        raise ValueError("it must be an address such as http://127.0.0.1:11434/v1")
+    if "@" in parts.netloc:
+        raise ValueError(f"it must not hold a user name or password; put the key into {key_setting}")
+    return url.rstrip("/")
+
+
+def sendable(key: SecretStr) -> SecretStr:
+    """`key`, if a header can hold it.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not _HEADER_TEXT.fullmatch(key.get_secret_value()):
+        raise ValueError("it must be of printable ASCII characters, without spaces or line ends")
+    return key
+
+
+def secret(name: str) -> SecretStr | None:
+    """What the environment, else `backend/.env`, holds under exactly this name; nothing and empty are None."""
+    for source in (
+        EnvSettingsSource(Settings, case_sensitive=True),
+        DotEnvSettingsSource(Settings, case_sensitive=True),
+    ):
+        if value := source.env_vars.get(name):
+            return SecretStr(value)
+    return None
+
+
+def shown(value: object) -> str:
+    """`value` as a refusal shows it: without a password in an address, and not at all if it is long."""
+    was = repr(value)
+    return _PASSWORD.sub("…@", was) if len(was) <= MAX_SHOWN_CHARS else "what it is"
+
+
 def load() -> Settings:
     """The settings of this process.
 
@@ -197,9 +245,6 @@ def _sentence(problem: ErrorDetails) -> str:
     if not problem["loc"]:
         return f"{why}."
     name = str(problem["loc"][0])
-    secret = Settings.model_fields[name].annotation == SecretStr | None
-    was = repr(problem["input"])
-    if secret or len(was) > MAX_SHOWN_CHARS:
-        was = "what it is"
-    was = _PASSWORD.sub("…@", was)
+    is_secret = Settings.model_fields[name].annotation == SecretStr | None
+    was = "what it is" if is_secret else shown(problem["input"])
     return f"{name.upper()} cannot be {was}: {why}."

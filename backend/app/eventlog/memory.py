@@ -20,6 +20,7 @@ class LiveLog:
         self.message_id = message_id
         self.model = model
         self.about = about  # what the answer's metadata says of the model
+        self.handed_over = False  # to that model, by the one that was to write: early readers were told another name
         self.pieces: list[Piece] = []
         self.ending: Ending | None = None
         self.usage: Usage | None = None
@@ -40,6 +41,12 @@ class LiveLog:
         self.ending = ending
         self.usage = usage
         self.ring()
+
+    def hand_over(self, model: str, about: str | None) -> None:
+        """Another model writes it. Nothing was written yet."""
+        self.model = model
+        self.about = about
+        self.handed_over = True
 
     def ring(self) -> None:
         """Wake who waits."""

@@ -37,7 +37,7 @@ class UIMessage:
         prelude = b"retry: %d\nid: %b\n\n" % (self._retry, place.encode())
         if cursor.told:
             return prelude
-        metadata = {"model": log.model, "run_id": log.run_id} | ({"note": log.about} if log.about else {})
+        metadata = _writer(log) | {"run_id": log.run_id}
         start = _frame(place, {"type": "start", "messageId": log.message_id, "messageMetadata": metadata})
         # Before a part's first character the one before it is still to be ended, so it is what is started again.
         opened = cursor.part if cursor.offset else cursor.part - 1
@@ -83,7 +83,13 @@ class UIMessage:
             final = {"type": "error", "errorText": ending.failure.message}
         else:
             final = {"type": "finish", "finishReason": _FINISH[ending.finish_reason or "stop"]}
+            if log.handed_over:  # `start` may have told another model
+                final["messageMetadata"] = _writer(log)
         return frames + _frame(f"{log.run_id}-end-1", final) + done
+
+
+def _writer(log: LiveLog) -> dict[str, Any]:
+    return {"model": log.model} | ({"note": log.about} if log.about else {})
 
 
 def _mark(piece: Piece, what: str) -> dict[str, Any]:

@@ -1,24 +1,35 @@
-"""The contract of a provider: a prompt in, deltas out. It translates; it decides nothing."""
+"""The contracts of a provider (a prompt in, deltas out: it translates and decides nothing) and of the catalogue."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 import msgspec
 
+from app.errors import ProviderError
 from app.models import Delta, Prompt
-
-Intent = Callable[[int], Awaitable[None]]
-"""Called with the number of the attempt before the endpoint is asked again; returns once that intent is durable."""
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """What a person should know of a model before asking it."""
+    """What is known of a model before it is asked. None: nobody said, so the settings decide."""
 
-    id: str
-    name: str
+    id: str  # provider/model; the endpoint knows only the second half
+    name: str  # for people
     provider: str
-    context_window: int | None = None
-    note: str | None = None
+    context_window: int | None = None  # tokens it can read and write, together
+    note: str | None = None  # what a person should know
+    max_tokens: int | None = None  # longest answer asked of it
+    temperature: float | None = None
+    continues: bool = False  # it goes on from a last assistant turn instead of answering it
+
+
+class Unbilled(Exception):
+    """Nothing was answered and nothing can have been billed, so somebody may be asked again."""
+
+    def __init__(self, error: ProviderError, pause: float | None) -> None:
+        """`error`: what to tell if nobody is. `pause`: seconds until this same model may be asked; None: never."""
+        super().__init__(error.message)
+        self.error = error
+        self.pause = pause
 
 
 class Provider(Protocol):
@@ -29,19 +40,52 @@ class Provider(Protocol):
         """Who answers."""
         ...
 
-    def stream(self, prompt: Prompt, intent: Intent) -> AsyncGenerator[Sequence[Delta]]:
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
         """The answer to `prompt`, as it arrives: valid, storable text in deltas of at most `MAX_PIECE_CHARS`.
 
         It ends after a `FinishDelta`. Closing the generator closes the socket to the endpoint before `aclose()`
-        returns.
-        The first call is covered by the run itself; `intent` is awaited before each further attempt. Asking again with
-        another parameter, after a 400 that named it, is no further attempt: nothing can have been billed.
+        returns. This is one attempt. Asking again with another parameter, after a 400 that named it, is no further
+        one: nothing can have been billed.
 
         Raises:
+            Unbilled: before any text, and only where nothing can have been billed: it could not be reached, or its
+                status was 408, 429 or 5xx.
             ProviderError: the answer did not complete; what was yielded before counts.
         """
         ...
 
     async def close(self) -> None:
         """Let go of connections and processes. Nothing may be streaming."""
+        ...
+
+
+class Catalog(Protocol):
+    """The models that can be asked."""
+
+    @property
+    def default(self) -> str:
+        """The id of the model that answers when none is named."""
+        ...
+
+    def models(self) -> Sequence[ModelInfo]:
+        """What is known now, the default first."""
+        ...
+
+    def info(self, model_id: str) -> ModelInfo | None:
+        """What is known now of one model."""
+        ...
+
+    async def chain(self, name: str | None) -> Sequence[Provider]:
+        """The model `name` (None: the default), then its fallbacks in their order.
+
+        A name without its provider is enough where only one provider has it. Waits, but never long, only where the
+        name may be on a list that has not come yet.
+
+        Raises:
+            ModelNotFound: nobody has a model of that name.
+        """
+        ...
+
+    async def refresh(self) -> None:
+        """Bring `models()` up to date in the background; wait, but never long, for lists that have never come."""
         ...

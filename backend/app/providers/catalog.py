@@ -1,54 +1,165 @@
-"""Settings to the provider that answers."""
+"""The models of all providers under one roof: what was said of them at start, and what their endpoints say."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ConnectionKey
 
-from app.providers.base import Provider
-from app.providers.local import LocalProvider, problem
-from app.providers.openai import OpenAIConfig, OpenAIProvider
+from app.errors import ModelNotFound
+from app.models import MAX_MODEL_CHARS
+from app.providers.base import ModelInfo, Provider
+from app.providers.discovery import Found, Listing
+from app.providers.local import LocalProvider, describe
+from app.providers.openai import OpenAIConfig, OpenAIProvider, Style
+from app.providers.plan import Endpoint, Entry, Plan
 from app.settings import Settings
 
-OPENAI_URL = "https://api.openai.com/v1"
-KEEPALIVE_SECONDS = 4  # below the 5 s after which common servers close an idle connection: a stale one fails a run
+WAIT_SECONDS = 2.0  # for lists that have never come; whoever asks for one waits in front of an empty page
 
 
-def provider(settings: Settings, session: aiohttp.ClientSession) -> Provider:
-    """Who answers: the configured endpoint, else the embedded model, else someone who says what to set up."""
-    if settings.openai_api_key is not None or settings.openai_base_url:
-        config = OpenAIConfig(
-            provider="openai",
-            model=settings.openai_model,
-            base_url=settings.openai_base_url or OPENAI_URL,
-            key=settings.openai_api_key,
-            connect_timeout=settings.connect_timeout_seconds,
+class Catalogue:
+    """Satisfies `providers.base.Catalog`. Closing it closes its providers; the session is the caller's."""
+
+    def __init__(self, plan: Plan, session: aiohttp.ClientSession, settings: Settings) -> None:
+        self._plan = plan
+        self._session = session
+        self._settings = settings
+        self._endpoints = {endpoint.name: endpoint for endpoint in plan.endpoints}
+        self._entries = {entry.id: entry for entry in plan.entries}
+        self._listings = {
+            endpoint.name: Listing(endpoint, session, settings.connect_timeout_seconds, self._learn)
+            for endpoint in plan.endpoints
+            if endpoint.discover
+        }
+        self._infos: dict[str, ModelInfo] = {}
+        self._providers: dict[str, Provider] = {}
+        self._learn()
+
+    def start(self) -> None:
+        """Ask for the lists, in the background: nobody waits for them yet."""
+        for listing in self._listings.values():
+            listing.refresh()
+
+    async def close(self) -> None:
+        """Stop asking, and let go of connections and processes. Nothing may be streaming."""
+        await asyncio.gather(*(listing.close() for listing in self._listings.values()))
+        await asyncio.gather(*(provider.close() for provider in self._providers.values()))
+
+    @property
+    def default(self) -> str:
+        """See `Catalog.default`."""
+        return self._plan.default
+
+    def models(self) -> Sequence[ModelInfo]:
+        """See `Catalog.models`."""
+        return tuple(self._infos.values())
+
+    def info(self, model_id: str) -> ModelInfo | None:
+        """See `Catalog.info`."""
+        return self._infos.get(model_id)
+
+    async def chain(self, name: str | None) -> Sequence[Provider]:
+        """See `Catalog.chain`."""
+        model_id = self.default if name is None else self._find(name) or await self._await(name)
+        entry = self._entries.get(model_id)
+        return [self._provider(one) for one in (model_id, *(entry.fallbacks if entry else ()))]
+
+    async def refresh(self) -> None:
+        """See `Catalog.refresh`."""
+        tasks = {listing: listing.refresh() for listing in self._listings.values()}
+        await _wait({task for listing, task in tasks.items() if not listing.tried})
+
+    # ── Names ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _find(self, name: str) -> str | None:
+        if name in self._infos:
+            return name
+        provider, slash, _ = name.partition("/")
+        if slash and provider in self._endpoints:
+            return None  # one provider was named, so no other is asked
+        bare = [one for provider in self._endpoints if (one := f"{provider}/{name}") in self._infos]
+        return bare[0] if len(bare) == 1 else None
+
+    async def _await(self, name: str) -> str:
+        """The model of that name, once lists that may have it were asked for again."""
+        provider, slash, _ = name.partition("/")
+        named = self._listings.get(provider) if slash else None
+        listings = [named] if named is not None else list(self._listings.values())
+        arrived = {listing: listing.arrived for listing in listings}
+        tasks = {listing: listing.refresh(soon=True) for listing in listings}
+        await _wait({task for listing, task in tasks.items() if not arrived[listing]})
+        if (found := self._find(name)) is None:
+            raise ModelNotFound
+        return found
+
+    # ── What is known ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _learn(self) -> None:
+        """Put together what is known now, and tell it to those that are asked already."""
+        infos = {entry.id: self._describe(entry.id) for entry in self._plan.entries}
+        for name, listing in self._listings.items():
+            ids = [f"{name}/{model}" for model in sorted(listing.found)]
+            infos |= {one: self._describe(one) for one in ids if len(one) <= MAX_MODEL_CHARS and one not in infos}
+        self._infos = {self.default: infos[self.default]} | infos
+        for model_id, provider in self._providers.items():
+            if isinstance(provider, OpenAIProvider) and (info := self._infos.get(model_id)) is not None:
+                provider.become(info, self._config(model_id))
+
+    def _parts(self, model_id: str) -> tuple[Endpoint, str, Entry, Found]:
+        provider, _, model = model_id.partition("/")
+        listing = self._listings.get(provider)
+        found: Mapping[str, Found] = listing.found if listing is not None else {}
+        entry = self._entries.get(model_id) or Entry(model_id)
+        return self._endpoints[provider], model, entry, found.get(model) or Found()
+
+    def _describe(self, model_id: str) -> ModelInfo:
+        endpoint, model, entry, found = self._parts(model_id)
+        if not endpoint.base_url:
+            known = describe(self._settings.local_model_path, endpoint.name)
+        else:
+            style = _style(endpoint, entry, found)
+            known = ModelInfo(model_id, model, endpoint.name, found.context_window, continues=style != "none")
+        return ModelInfo(
+            id=model_id,
+            name=entry.name or known.name,
+            provider=endpoint.name,
+            context_window=entry.context_window or known.context_window,
+            note=entry.note if entry.note is not None else known.note,
+            max_tokens=entry.max_tokens,
+            temperature=entry.temperature,
+            continues=known.continues,
         )
-        return OpenAIProvider(config, session)
-    return LocalProvider(settings.local_model_path, settings.local_model_idle_seconds)
+
+    def _config(self, model_id: str) -> OpenAIConfig:
+        endpoint, model, entry, found = self._parts(model_id)
+        return OpenAIConfig(
+            model=model,
+            base_url=endpoint.base_url,
+            key=endpoint.key,
+            connect_timeout=self._settings.connect_timeout_seconds,
+            style=_style(endpoint, entry, found),
+            said=endpoint.said,
+        )
+
+    def _provider(self, model_id: str) -> Provider:
+        """The provider of a model, made when it is first asked: it remembers which parameters the model refuses."""
+        if (known := self._providers.get(model_id)) is not None:
+            return known
+        info, settings = self._infos.get(model_id) or self._describe(model_id), self._settings
+        made: Provider
+        if self._endpoints[info.provider].base_url:
+            made = OpenAIProvider(info, self._config(model_id), self._session)
+        else:
+            made = LocalProvider(settings.local_model_path, settings.local_model_idle_seconds, info)
+        self._providers[model_id] = made
+        return made
 
 
-class Connector(aiohttp.TCPConnector):
-    """Closes at once what is given up: under TLS a polite close would wait for the other side, which is being paid."""
-
-    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
-        if should_close or protocol.should_close:
-            protocol.abort()
-        super()._release(key, protocol, should_close=should_close)
+def _style(endpoint: Endpoint, entry: Entry, found: Found) -> Style:
+    return entry.style or endpoint.style or found.style or "none"
 
 
-def session() -> aiohttp.ClientSession:
-    """The one session for all endpoints: nothing from the environment, no cookies, no limit but the runs'."""
-    return aiohttp.ClientSession(
-        connector=Connector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        read_bufsize=2**18,
-    )
-
-
-def missing(settings: Settings) -> str | None:
-    """Why nobody can answer, as a sentence that says what to do, or None."""
-    if settings.openai_api_key is not None or settings.openai_base_url:
-        return None
-    return problem(settings.local_model_path)
+async def _wait(tasks: "set[asyncio.Task[None] | None]") -> None:
+    running = {task for task in tasks if task is not None}
+    if running:
+        await asyncio.wait(running, timeout=WAIT_SECONDS)

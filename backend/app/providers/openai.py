@@ -1,7 +1,4 @@
-"""Any endpoint that speaks OpenAI's chat completions.
-
-Money first: when it is asked again is decided here and nowhere else.
-"""
+"""Any endpoint that speaks OpenAI's chat completions."""
 
 import asyncio
 import random
@@ -10,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import msgspec
@@ -26,33 +23,46 @@ from app.errors import (
 )
 from app.models import Delta, Prompt
 from app.providers.answer import INTERRUPTED, AnswerReader
-from app.providers.base import Intent, ModelInfo
+from app.providers.base import ModelInfo, Unbilled
 
 MAX_WHOLE_BYTES = 4 * 2**20  # a whole answer in one JSON document
 MAX_REFUSAL_BYTES = 64 * 2**10  # enough of a refusal to see which parameter it names
+MAX_CHANGES = 2  # of parameters that a model refuses: there are two that some do not know
 MAX_RETRY_AFTER_SECONDS = 10  # nobody waits longer in front of an empty answer
-MAX_ATTEMPTS = 2
 LINGER_SECONDS = 1  # for the last bytes of a response whose answer is over; a new connection costs more than the wait
 AFTER_FINISH_SECONDS = 2  # for the usage and [DONE]; the answer itself is complete by then
+
+
+Style = Literal["none", "assistant", "vllm", "prefix"]
+"""How an endpoint is told to go on from a last assistant turn: not at all, by that turn alone, or by a flag."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """Where address, key and name were set up: what a person is told to look at."""
+
+    url: str = "OPENAI_BASE_URL"
+    key: str = "OPENAI_API_KEY"
+    model: str = "OPENAI_MODEL"
 
 
 class OpenAIConfig(msgspec.Struct, frozen=True):
     """One model behind one endpoint. `connect_timeout` is in seconds."""
 
-    provider: str
-    model: str
+    model: str  # as the endpoint calls it
     base_url: str
     key: SecretStr | None
     connect_timeout: float
+    style: Style = "none"
+    said: Said = Said()
 
 
 class OpenAIProvider:
     """Satisfies `providers.base.Provider`. The session is the caller's, who closes it."""
 
-    def __init__(self, config: OpenAIConfig, session: aiohttp.ClientSession, info: ModelInfo | None = None) -> None:
+    def __init__(self, info: ModelInfo, config: OpenAIConfig, session: aiohttp.ClientSession) -> None:
+        self._info = info
         self._config = config
         self._session = session
-        self._info = info or ModelInfo(config.model, config.model, config.provider)
         self._length_field = "max_tokens"  # newer models of OpenAI know only max_completion_tokens
         self._with_temperature = True
         self._lingering: set[asyncio.Task[None]] = set()
@@ -85,9 +95,14 @@ class OpenAIProvider:
         self._lingering.add(task)
         task.add_done_callback(self._lingering.discard)
 
-    async def stream(self, prompt: Prompt, intent: Intent) -> AsyncGenerator[Sequence[Delta]]:
+    def become(self, info: ModelInfo, config: OpenAIConfig) -> None:
+        """More is known of the same model. What is being answered goes on as it was asked."""
+        self._info = info
+        self._config = config
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
         """See `Provider.stream`."""
-        response = await self._ask(prompt, intent)
+        response = await self._ask(prompt)
         answer = AnswerReader()
         try:
             async with aclosing(_read(response, answer)) as deltas:
@@ -100,41 +115,32 @@ class OpenAIProvider:
                 _close(response)
                 await asyncio.sleep(0)  # the loop closes the socket in its next turn; who waits for us may then say so
 
-    # ── Money ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── The question ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _ask(self, prompt: Prompt, intent: Intent) -> aiohttp.ClientResponse:
-        """A response with status 200. Asked again only where nothing can have been billed (api.md, Money)."""
-        attempt, changes = 1, 0
+    async def _ask(self, prompt: Prompt) -> aiohttp.ClientResponse:
+        """A response with status 200."""
+        changes = 0
         length_field, with_temperature = self._length_field, self._with_temperature
         while True:
-            response: aiohttp.ClientResponse | None = None
+            response = await self._post(prompt, length_field, with_temperature)
+            verdict = None if response.status == 200 else self._judged(response)
+            if verdict is None or isinstance(verdict, Unbilled):  # the next attempt asks in the same way
+                self._length_field, self._with_temperature = length_field, with_temperature
+            if verdict is None:
+                return response
             try:
-                response = await self._post(prompt, length_field, with_temperature)
-                if response.status == 200:
-                    self._length_field, self._with_temperature = length_field, with_temperature
-                    return response
                 refusal = await _refusal(response)
+            finally:
                 _close(response)
-                if response.status == 400 and changes < 2:
-                    changes += 1
-                    if length_field == "max_tokens" and "max_tokens" in refusal:
-                        length_field = "max_completion_tokens"
-                        continue
-                    if with_temperature and "temperature" in refusal:
-                        with_temperature = False
-                        continue
-                error, pause = self._judge(response)
-            except _ConnectFailed as failed:
-                error, pause = failed.error, _jitter()
-            except BaseException:
-                if response is not None:
-                    _close(response)
-                raise
-            if pause is None or attempt == MAX_ATTEMPTS:
-                raise error
-            await asyncio.sleep(pause)
-            attempt += 1
-            await intent(attempt)
+            if response.status == 400 and changes < MAX_CHANGES:
+                changes += 1
+                if length_field == "max_tokens" and "max_tokens" in refusal:
+                    length_field = "max_completion_tokens"
+                    continue
+                if with_temperature and "temperature" in refusal:
+                    with_temperature = False
+                    continue
+            raise verdict
 
     async def _post(self, prompt: Prompt, length_field: str, with_temperature: bool) -> aiohttp.ClientResponse:
         body: dict[str, Any] = {
@@ -146,6 +152,8 @@ class OpenAIProvider:
         }
         if with_temperature:
             body["temperature"] = prompt.temperature
+        if prompt.continues:
+            _express(self._config.style, body)
         headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream, application/json",
@@ -163,9 +171,8 @@ class OpenAIProvider:
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._config.connect_timeout),
             )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise _ConnectFailed(
-                UpstreamUnavailable("The model's endpoint cannot be reached. Check OPENAI_BASE_URL and the network.")
-            ) from error
+            unreached = f"The model's endpoint cannot be reached. Check {self._config.said.url} and the network."
+            raise Unbilled(UpstreamUnavailable(unreached), _jitter()) from error
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL, ValueError) as error:
             raise UpstreamProtocol from error
         except (aiohttp.ClientError, OSError) as error:
@@ -174,34 +181,38 @@ class OpenAIProvider:
                 "The model's endpoint closed the connection without an answer. Try again."
             ) from error
 
-    def _judge(self, response: aiohttp.ClientResponse) -> tuple[ProviderError, float | None]:
-        """What a status other than 200 means, and after how many seconds it may be asked again (None: never)."""
+    def _judged(self, response: aiohttp.ClientResponse) -> Unbilled | ProviderError:
+        """What a status other than 200 means."""
+        said = self._config.said
         match response.status:
             case 429:
-                return UpstreamRateLimited(
-                    "The endpoint is overloaded, or its quota is spent. Try again later."
-                ), _pause(response)
+                told = "The endpoint is overloaded, or its quota is spent. Try again later."
+                return Unbilled(UpstreamRateLimited(told), _pause(response))
             case 408:
-                return UpstreamUnavailable("The endpoint gave up waiting. Try again."), _pause(response)
+                return Unbilled(UpstreamUnavailable("The endpoint gave up waiting. Try again."), _pause(response))
             case status if status >= 500:
-                return UpstreamUnavailable("The model's endpoint is out of order. Try again in a moment."), _pause(
-                    response
-                )
+                told = "The model's endpoint is out of order. Try again in a moment."
+                return Unbilled(UpstreamUnavailable(told), _pause(response))
             case 401 | 403:
-                return UpstreamRejected("The endpoint refused the key. Check OPENAI_API_KEY."), None
+                return UpstreamRejected(f"The endpoint refused the key. Check {said.key}.")
             case status if 400 <= status < 500:
                 return UpstreamRejected(
                     f"The endpoint refused the request for the model {self._config.model!r}. "
-                    "Check OPENAI_MODEL; if it is right, shorten the conversation."
-                ), None
+                    f"Check {said.model}; if it is right, shorten the conversation."
+                )
             case _:
-                return UpstreamProtocol(), None
+                return UpstreamProtocol()
 
 
-class _ConnectFailed(Exception):
-    def __init__(self, error: ProviderError) -> None:
-        super().__init__()
-        self.error = error
+def _express(style: Style, body: dict[str, Any]) -> None:
+    """Say in `body`, in the endpoint's own way, that the last turn is to be gone on from."""
+    match style:
+        case "vllm":
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
+        case "prefix":
+            body["messages"][-1]["prefix"] = True
+        case "none" | "assistant":
+            pass  # the turn's place says it
 
 
 def _jitter() -> float:

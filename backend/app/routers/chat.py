@@ -2,31 +2,30 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from app.errors import Invalid
 from app.models import ChatRequest
-from app.services.ai_service import Path
+from app.services.ai_service import Once
 from app.web.deps import (
+    AnswerFormat,
     CurrentCursor,
     CurrentPrincipal,
     CurrentServices,
-    IdempotencyKey,
-    StreamFormat,
+    RequestOnce,
     check_query,
     checked_key,
     read_from,
     read_started,
-    wants_events,
     wire_format,
 )
 from app.web.json_body import JsonRoute, read_json
 from app.web.problems import responses
 from app.web.streams import NOTHING_LEFT, STREAM
 
-PATH: Path = "/api/chat/stream"
+PATH = "/api/chat/stream"
 
 router = APIRouter(prefix="/api/chat", tags=["chat"], route_class=JsonRoute)
 
@@ -35,16 +34,15 @@ router = APIRouter(prefix="/api/chat", tags=["chat"], route_class=JsonRoute)
     "/stream",
     summary="Ask, by POST",
     response_class=Response,
-    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 413, 415, 421, 422, 503, 507)},
+    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 409, 413, 415, 421, 422, 503, 507)},
 )
 async def stream_chat(
     body: ChatRequest,
-    request: Request,
     principal: CurrentPrincipal,
     services: CurrentServices,
     cursor: CurrentCursor,
-    key: IdempotencyKey,
-    format: StreamFormat,
+    once: RequestOnce,
+    wire: AnswerFormat,
 ) -> Response:
     """Ask a question and read the answer as it is made.
 
@@ -53,9 +51,8 @@ async def stream_chat(
     once.
     """
     if cursor is not None:
-        return await read_from(services, principal, cursor, wire_format(format))
-    started = await services.ai.start(principal, body, path=PATH, key=key)
-    return await read_started(services, principal, started, wire_format(format, bare=not wants_events(request)))
+        return await read_from(services, principal, cursor, wire)
+    return await read_started(services, principal, await services.ai.start(principal, body, once), wire)
 
 
 @router.get(
@@ -80,7 +77,7 @@ async def stream_chat_get(
     """
     if cursor is not None:
         return await read_from(services, principal, cursor, wire_format("chat"))
-    started = await services.ai.start_by_get(principal, _asked(message, history), path=PATH, key=checked_key(key))
+    started = await services.ai.start_by_get(principal, _asked(message, history), Once(PATH, checked_key(key)))
     return await read_started(services, principal, started, wire_format("chat"))
 
 

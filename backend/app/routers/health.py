@@ -50,4 +50,4 @@ async def ready(services: CurrentServices, response: Response) -> Health:
 @router.get("/api/models", tags=["models"], summary="The models that can be asked", responses=responses(403, 421))
 async def models(principal: CurrentPrincipal, services: CurrentServices) -> ModelList:
     """All on one page; `note` says what a person should know before asking."""
-    return services.ai.models()
+    return await services.ai.models()

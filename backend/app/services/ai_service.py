@@ -2,20 +2,21 @@
 
 import asyncio
 import hashlib
-from typing import Literal
+from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
 import msgspec
+from pydantic import BaseModel
 
 from app.bodies import CancelBody, ModelBody, ModelList, RunBody
 from app.clock import Clock
 from app.errors import Invalid, RunNotFound, StorageError
 from app.eventlog.memory import LiveLog
-from app.models import ChatRequest, Cursor, Principal, Prompt, Run
+from app.models import ChatRequest, Cursor, EditRequest, Principal, Run, Spot
 from app.protocols.base import WireFormat
-from app.providers.base import Provider
-from app.services import prompt as prompts
+from app.providers.base import Catalog
 from app.services.asked import Asked, Question
+from app.services.planning import Plan, Planner
 from app.services.reading import Reading
 from app.services.run_engine import CANCELLED, INTERRUPTED, LiveRun, RunEngine
 from app.services.transcript import unfold
@@ -23,7 +24,19 @@ from app.settings import Settings
 from app.store.base import Kept, Key, Store
 from app.telemetry import log
 
-Path = Literal["/api/chat/stream"]
+# Of a request, added after keys had been stored.
+LATER_FIELDS = ("model", "system", "temperature", "max_tokens", "conversation_id", "parent_id")
+
+
+class Once(msgspec.Struct, frozen=True):
+    """What makes a request happen once, however often it comes: where it went, and the client's key if it has one."""
+
+    path: str
+    key: str | None
+
+    def claim(self, request: BaseModel | None = None) -> Key | None:
+        """The key, and what it stands for."""
+        return Key(self.key, fingerprint(self.path, request)) if self.key is not None else None
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -36,74 +49,112 @@ class Started(msgspec.Struct, frozen=True):
 class AIService:
     """The way in: every answer is started, read and stopped here."""
 
-    def __init__(self, store: Store, engine: RunEngine, provider: Provider, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: RunEngine,
+        planner: Planner,
+        catalog: Catalog,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._engine = engine
-        self._provider = provider
+        self._planner = planner
+        self._catalog = catalog
         self._settings = settings
         self._clock = clock
         self._asked = Asked(clock)
         self._replays: WeakValueDictionary[tuple[str, str], LiveLog] = WeakValueDictionary()
         self._beginning: set[asyncio.Task[Started]] = set()
-        engine.on_ended = self._asked.ended
+        engine.on_ended.append(lambda run: self._asked.ended(run.id, run.status))
 
-    def models(self) -> ModelList:
-        """The models that can be asked."""
-        info = self._provider.info
-        body = ModelBody(
-            id=info.id,
-            name=info.name,
-            provider=info.provider,
-            default=True,
-            context_window=info.context_window,
-            note=info.note,
-        )
-        return ModelList(items=[body])
+    async def models(self) -> ModelList:
+        """The models that can be asked, the default first."""
+        await self._catalog.refresh()
+        bodies = [
+            ModelBody(
+                id=info.id,
+                name=info.name,
+                provider=info.provider,
+                default=info.id == self._catalog.default,
+                context_window=info.context_window,
+                note=info.note,
+            )
+            for info in self._catalog.models()
+        ]
+        return ModelList(items=bodies)
 
     # ── Start ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def start(self, principal: Principal, request: ChatRequest, *, path: Path, key: str | None) -> Started:
-        """Start a run, or find the one that `key` stands for. The run is durable before this returns.
+    async def start(self, principal: Principal, request: ChatRequest, once: Once) -> Started:
+        """Answer a question, or find the run that asking it before has started. It is durable before this returns.
 
         Raises:
-            Invalid: the message or the history is not within the limits.
-            KeyReused: `key` was used for another request.
+            Invalid: the message or the history is not within the limits, or fields do not go together.
+            ConversationNotFound, MessageNotFound, ModelNotFound: it names what is not there.
+            StillWriting: the answer that it follows has not ended.
+            KeyReused: the key was used for another request.
             Draining, TooManyRuns, StorageFull, StorageError: nothing was started.
         """
-        claim = Key(key, fingerprint(path, request)) if key is not None else None
+
+        async def plan() -> Plan:
+            self._check(request)
+            return await self._planner.ask(principal, request)
+
+        return await self._start(principal, once.claim(request), plan)
+
+    async def edit(self, principal: Principal, spot: Spot, request: EditRequest, once: Once) -> Started:
+        """Answer another wording of a question, beside it. As `start`."""
+
+        async def plan() -> Plan:
+            self._check_message(request.message)
+            return await self._planner.edit(principal, spot, request.message)
+
+        return await self._start(principal, once.claim(request), plan)
+
+    async def regenerate(self, principal: Principal, spot: Spot, once: Once) -> Started:
+        """Answer a question once more, beside the answers that it has. As `start`."""
+        return await self._start(principal, once.claim(), lambda: self._planner.regenerate(principal, spot))
+
+    async def go_on(self, principal: Principal, spot: Spot, once: Once) -> Started:
+        """Go on from an answer that was cut short, in an answer beside it. As `start`."""
+        return await self._start(principal, once.claim(), lambda: self._planner.go_on(principal, spot))
+
+    async def _start(self, principal: Principal, claim: Key | None, make: Callable[[], Awaitable[Plan]]) -> Started:
         if claim is not None and (known := await self._store.find(principal.id, claim)):
             return Started(known.id, replayed=True)
-        self._check(request)
+        plan = await make()
         self._engine.check_room()
-        live = self._prepare(principal)  # in the same breath as the check, else all that come together pass it
+        live = self._prepare(principal, plan)  # in the same breath as the check, else all that come together pass it
         # A task of its own: if the one who asks goes now, the run is still started once its commit stands.
-        task = asyncio.create_task(self._begin(live, request, claim), name="begin")
+        task = asyncio.create_task(self._begin(live, plan, claim), name="begin")
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
         return await asyncio.shield(task)
 
-    async def _begin(self, live: LiveRun, request: ChatRequest, claim: Key | None) -> Started:
+    async def _begin(self, live: LiveRun, plan: Plan, claim: Key | None) -> Started:
         try:
-            accepted = await self._store.accept(live.run, claim)
+            accepted = await self._store.accept(live.run, claim, plan.place)
         except BaseException:
             self._engine.discard(live)
             raise
         if accepted.id != live.run.id:  # the same key, at the same moment, was a little faster
             self._engine.discard(live)
             return Started(accepted.id, replayed=True)
-        self._engine.start(live, self._provider, self._prompt(request))
+        self._engine.start(live, plan.candidates)
         return Started(live.run.id, replayed=False)
 
-    async def start_by_get(self, principal: Principal, request: ChatRequest, *, path: Path, key: str | None) -> Started:
+    async def start_by_get(self, principal: Principal, request: ChatRequest, once: Once) -> Started:
         """As `start`; without a key, a browser may be asking again: attach to what the same question started."""
-        if key is not None:
-            return await self.start(principal, request, path=path, key=key)
-        question = Question(principal.id, fingerprint(path, request))
+        if once.key is not None:
+            return await self.start(principal, request, once)
+        question = Question(principal.id, fingerprint(once.path, request))
         if (known := self._asked.find(question)) is not None:  # nothing is awaited between this look and the claim
             return Started(await known, replayed=True)
         claim = self._asked.claim(question)
         try:
-            started = await self.start(principal, request, path=path, key=None)
+            started = await self.start(principal, request, once)
         except BaseException as error:
             self._asked.release(claim, error)
             raise
@@ -112,13 +163,7 @@ class AIService:
 
     def _check(self, request: ChatRequest) -> None:
         settings = self._settings
-        if not request.message.strip():
-            raise Invalid("The message is blank. Write something.")
-        if len(request.message) > settings.max_message_chars:
-            raise Invalid(
-                f"The message has {len(request.message):,} characters; "
-                f"at most {settings.max_message_chars:,} are taken. Shorten it."
-            )
+        self._check_message(request.message)
         history = request.history or []
         if len(history) > settings.max_history_items:
             raise Invalid(
@@ -129,20 +174,28 @@ class AIService:
             if len(item.content) > settings.max_output_chars:
                 raise Invalid(f"history[{index}] is longer than {settings.max_output_chars:,} characters. Shorten it.")
 
-    def _prepare(self, principal: Principal) -> LiveRun:
+    def _check_message(self, message: str) -> None:
+        if not message.strip():
+            raise Invalid("The message is blank. Write something.")
+        if len(message) > self._settings.max_message_chars:
+            raise Invalid(
+                f"The message has {len(message):,} characters; "
+                f"at most {self._settings.max_message_chars:,} are taken. Shorten it."
+            )
+
+    def _prepare(self, principal: Principal, plan: Plan) -> LiveRun:
+        first, place = plan.candidates[0], plan.place
         run = Run(
             id=self._clock.new_id(),
             owner_id=principal.id,
             message_id=self._clock.new_id(),
-            model=self._provider.info.id,
+            model=first.provider.info.id,
             status="queued",
             created_at=self._clock.now(),
+            conversation_id=place.conversation_id if place is not None else None,
+            left_out=first.left_out,
         )
-        return self._engine.prepare(run, self._provider, abandonable=True)
-
-    def _prompt(self, request: ChatRequest) -> Prompt:
-        turns = prompts.build(self._settings.system_prompt, request.history or [], request.message)
-        return Prompt(turns, self._settings.max_tokens, self._settings.temperature)
+        return self._engine.prepare(run, first.provider.info.note, place.prefix if place is not None else ())
 
     # ── Follow ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -207,8 +260,8 @@ class AIService:
         return replay
 
     def _about(self, run: Run) -> str | None:
-        info = self._provider.info
-        return info.note if run.model == info.id else None
+        info = self._catalog.info(run.model)
+        return info.note if info is not None else None
 
     async def _kept(self, principal: Principal, run_id: str) -> Kept:
         kept = await self._store.run(principal.id, run_id)
@@ -217,8 +270,13 @@ class AIService:
         return kept
 
 
-def fingerprint(path: Path, request: ChatRequest) -> str:
+def fingerprint(path: str, request: BaseModel | None = None) -> str:
     """What a key or a repeated GET stands for: the path and the validated body, and nothing that can be read back."""
+    if not isinstance(request, ChatRequest):
+        body = request.model_dump_json() if request is not None else ""
+        return hashlib.sha256(f"{path}\n{body}".encode()).hexdigest()
     # A history of null, of [] and none at all mean the same.
-    body = request if request.history else request.model_copy(update={"history": None})
-    return hashlib.sha256(f"{path}\n{body.model_dump_json()}".encode()).hexdigest()
+    question = request if request.history else request.model_copy(update={"history": None})
+    # What came later leaves no trace where it is not used: keys that are stored stay good.
+    unused = {name for name in LATER_FIELDS if getattr(question, name) is None}
+    return hashlib.sha256(f"{path}\n{question.model_dump_json(exclude=unused)}".encode()).hexdigest()

@@ -24,6 +24,8 @@ class Reading:
         """
         self.run_id = log.run_id
         self.wire = wire
+        self.headers = (("X-Run-Id", log.run_id), *wire.headers)
+        self.heartbeat = wire.heartbeat
         self.finished = False
         self._log = log
         self._index, self._skip = log.locate(cursor)

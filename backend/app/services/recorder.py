@@ -1,7 +1,7 @@
 """Deltas to log: nothing is shown before it is durable, and one write of a run is in flight at a time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from app.errors import StorageError
 from app.eventlog.base import Journal
@@ -49,6 +49,12 @@ class Recorder:
         self._pending_chars += len(text)
         if not self._in_flight:
             self._write()
+
+    def go_on_after(self, pieces: Sequence[Piece]) -> None:
+        """Begin after `pieces`, which stand in the log already: more of the same kind belongs to their last part."""
+        if pieces:
+            last = pieces[-1]
+            self._part, self._kind, self._offset = last.part, last.kind, last.end
 
     @property
     def full(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
@@ -20,17 +21,15 @@ from app.models import (
     FinishReason,
     NoteDelta,
     Part,
-    Prompt,
     ReasoningDelta,
     Run,
-    RunStatus,
     TextDelta,
     Usage,
     UsageDelta,
 )
-from app.providers.base import Provider
+from app.services.asking import Candidate, ask
 from app.services.recorder import RETRY_SECONDS, Recorder
-from app.services.transcript import fold
+from app.services.transcript import fold, unfold
 from app.settings import Settings
 from app.store.base import Store
 from app.telemetry import log, where
@@ -61,16 +60,17 @@ BROKEN = Ending(
     failure=Failure("internal", "Something went wrong inside the service. What was said is kept; try again.", True),
 )
 RETRY_AFTER_SECONDS = 5  # told to who is refused because the service is full
+STOP_SECONDS = 5.0  # closing a socket takes no time; a disk that is full may take the rest
 UNSAVED_RETRY_SECONDS = 2.0  # between attempts to write down an ending that the disk refused
 
 
 class LiveRun:
     """A run that is being written, or whose end is not saved yet."""
 
-    def __init__(self, run: Run, live_log: LiveLog, *, abandonable: bool) -> None:
+    def __init__(self, run: Run, live_log: LiveLog) -> None:
         self.run = run
         self.log = live_log
-        self.abandonable = abandonable
+        self.abandonable = run.conversation_id is None  # in a conversation somebody will come back for it
         self.stopped: Ending | None = None  # why the owner closed the log before the model had finished
         self.usage: Usage | None = None
         self.finish_reason: FinishReason | None = None
@@ -101,7 +101,7 @@ class RunEngine:
         self._prompt_bytes = 0  # of the questions that live runs hold: they keep new runs out, and cut none off
         self._draining = False
         self._drain_until = 0.0
-        self.on_ended: Callable[[str, RunStatus], None] = lambda run_id, status: None
+        self.on_ended: list[Callable[[Run], None]] = []  # each is called once a run, when its ending is told
 
     # ── What others ask ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -133,31 +133,38 @@ class RunEngine:
                 retry_after=RETRY_AFTER_SECONDS,
             )
 
-    def prepare(self, run: Run, provider: Provider, *, abandonable: bool) -> LiveRun:
-        """Make room for a run before it is durable: whoever learns its id finds it. `start` or `discard` follows."""
-        live_log = LiveLog(run.id, message_id=run.message_id, model=run.model, about=provider.info.note)
-        live = LiveRun(run, live_log, abandonable=abandonable)
+    def prepare(self, run: Run, about: str | None, prefix: Sequence[Part] = ()) -> LiveRun:
+        """Make room for a run before it is durable: whoever learns its id finds it. `start` or `discard` follows.
+
+        `about`: what a person should know of its model; `prefix`: what the answer begins with.
+        """
+        live_log = LiveLog(run.id, message_id=run.message_id, model=run.model, about=about)
+        live = LiveRun(run, live_log)
         live.recorder = Recorder(
             live_log, self._journal, self._settings.save_timeout_seconds, lambda: self.stop(live, NOT_SAVED)
         )
+        live_log.publish(list(unfold(prefix)))
+        live.recorder.go_on_after(live_log.pieces)
+        live.chars = sum(len(part.text) for part in prefix)
+        live.live_bytes = sum(len(part.text.encode()) for part in prefix)
+        self._live_bytes += live.live_bytes
         self._lives[run.id] = live
         self._journal.opened(run.id)
         return live
 
     def discard(self, live: LiveRun) -> None:
         """The run was not accepted."""
-        del self._lives[live.run.id]
-        self._journal.ended(live.run.id)
+        self._forget(live)
 
-    def start(self, live: LiveRun, provider: Provider, prompt: Prompt) -> None:
-        """Let the run's task begin. The run is durable by now."""
+    def start(self, live: LiveRun, candidates: Sequence[Candidate]) -> None:
+        """Let the run's task begin: the first of `candidates` is the run's model. The run is durable by now."""
         now = asyncio.get_running_loop().time()
         live.started = now
-        live.prompt_bytes = sum(len(turn.content) for turn in prompt.turns)
+        live.prompt_bytes = sum(len(turn.content) for turn in candidates[0].prompt.turns)
         self._prompt_bytes += live.prompt_bytes
         live.unread_since = None if live.log.readers else now
         live.log.on_readers = lambda: self._readers_changed(live)
-        live.task = asyncio.create_task(self._live(live, provider, prompt), name=live.run.id)
+        live.task = asyncio.create_task(self._live(live, candidates), name=live.run.id)
         self._watch(live)
 
     def stop(self, live: LiveRun, ending: Ending) -> None:
@@ -168,6 +175,12 @@ class RunEngine:
         live.recorder.close()
         if live.task is not None and live.begun:
             live.task.cancel()
+
+    async def stopped(self, live: LiveRun, ending: Ending) -> None:
+        """As `stop`, and wait until its upstream is closed and its ending is told; `STOP_SECONDS` at most."""
+        self.stop(live, ending)
+        if live.task is not None:
+            await asyncio.wait([live.task], timeout=STOP_SECONDS)
 
     def drain(self) -> None:
         """Refuse new runs from now on, and after `DRAIN_SECONDS` interrupt those that still live."""
@@ -196,11 +209,11 @@ class RunEngine:
 
     # ── A run's task ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _live(self, live: LiveRun, provider: Provider, prompt: Prompt) -> None:
+    async def _live(self, live: LiveRun, candidates: Sequence[Candidate]) -> None:
         live.begun = True
         live.run = msgspec.structs.replace(live.run, status="running")
-        mark = asyncio.create_task(self._mark(live.run), name=f"{live.run.id}-mark")
-        ending = await self._generate(live, provider, prompt)
+        mark = asyncio.create_task(self._mark(live), name=f"{live.run.id}-mark")
+        ending = await self._generate(live, candidates)
         if live.watchdog is not None:
             live.watchdog.cancel()
         live.log.note = None
@@ -209,11 +222,11 @@ class RunEngine:
         await mark
         await self._end(live, live.stopped or ending)
 
-    async def _generate(self, live: LiveRun, provider: Provider, prompt: Prompt) -> Ending:
+    async def _generate(self, live: LiveRun, candidates: Sequence[Candidate]) -> Ending:
         """Everything until upstream is closed. Returns how it ended and raises nothing."""
         try:
             if live.stopped is None:
-                async with aclosing(provider.stream(prompt, lambda attempt: self._intend(live, attempt))) as deltas:
+                async with aclosing(ask(candidates, partial(self._intend, live))) as deltas:
                     async for some in deltas:
                         if self._take(live, some):
                             break
@@ -273,15 +286,18 @@ class RunEngine:
         live.recorder.add("text" if isinstance(delta, TextDelta) else "reasoning", text)
         return False
 
-    async def _intend(self, live: LiveRun, attempt: int) -> None:
-        live.run = msgspec.structs.replace(live.run, attempts=attempt)
+    async def _intend(self, live: LiveRun, attempt: int, candidate: Candidate) -> None:
+        info = candidate.provider.info
+        live.run = msgspec.structs.replace(live.run, attempts=attempt, model=info.id, left_out=candidate.left_out)
         await self._store.mark(live.run)
+        if info.id != live.log.model:
+            live.log.hand_over(info.id, info.note)
 
-    async def _mark(self, run: Run) -> None:
+    async def _mark(self, live: LiveRun) -> None:
         try:
-            await self._store.mark(run)
+            await self._store.mark(live.run)  # as it is by now: a model that is not there hands over before this begins
         except Exception as error:  # noqa: BLE001 - the mark is for onlookers; the run goes on without it
-            log.warning("run.not_marked", run=run.id, error=type(error).__name__)
+            log.warning("run.not_marked", run=live.run.id, error=type(error).__name__)
 
     # ── The one ending ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -331,7 +347,8 @@ class RunEngine:
         return True
 
     def _tell(self, live: LiveRun, ending: Ending) -> None:
-        self.on_ended(live.run.id, ending.status)
+        for listener in self.on_ended:
+            listener(live.run)
         live.log.end(ending, live.usage)
         took = asyncio.get_running_loop().time() - live.started
         code = ending.failure.code if ending.failure else None

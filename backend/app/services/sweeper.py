@@ -2,18 +2,19 @@
 
 import asyncio
 
-from app.store.base import Store
+from app.store.base import Conversations, Store
 from app.telemetry import log, where
 
-EVERY_SECONDS = 600.0  # reading hides what is over at once; this only makes room
+EVERY_SECONDS = 60.0  # what is over goes within a minute; where there is nothing, a look costs next to nothing
 PAUSE_SECONDS = 0.2  # between two commits, so that live answers do not wait
 
 
 class Sweeper:
-    """A task that runs `Store.sweep` from time to time."""
+    """A task that from time to time takes away what is over: old runs, temporary conversations, what was deleted."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, conversations: Conversations) -> None:
         self._store = store
+        self._conversations = conversations
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -29,8 +30,9 @@ class Sweeper:
     async def _work(self) -> None:
         while True:
             try:
-                while await self._store.sweep():  # noqa: ASYNC110 - nothing is waited for
-                    await asyncio.sleep(PAUSE_SECONDS)
+                for step in (self._store.sweep, self._conversations.bury_forgotten, self._conversations.erase):
+                    while await step():  # noqa: ASYNC110 - nothing is waited for
+                        await asyncio.sleep(PAUSE_SECONDS)
             except Exception as error:  # noqa: BLE001 - what could not be forgotten now is forgotten later
                 log.warning("sweep.failed", error=type(error).__name__, where=where(error))
             await asyncio.sleep(EVERY_SECONDS)

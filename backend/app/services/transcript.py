@@ -14,6 +14,11 @@ def fold(pieces: Iterable[Piece]) -> tuple[Part, ...]:
     )
 
 
+def whole(prefix: Sequence[Part], pieces: Iterable[Piece]) -> tuple[Part, ...]:
+    """An answer that began with `prefix` and went on with `pieces`, which count from the answer's start."""
+    return fold((*unfold(prefix), *pieces))
+
+
 def unfold(parts: Sequence[Part]) -> Iterator[Piece]:
     """The pieces of a saved message, as its log would have given them in the fewest frames."""
     for number, part in enumerate(parts):

@@ -1,11 +1,14 @@
-"""The contract of the store: what is kept, and whose it is. Every read takes the owner; there is no other way in."""
+"""The contracts of the store: what is kept, and whose it is. Every read takes the owner; there is no other way in."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from app.models import Part, Run
+from app.models import Conversation, Joint, Message, Part, Run, Usage
+
+Purpose = Literal["answer", "title"]
+ChangeKind = Literal["created", "updated", "deleted", "started", "ended"]
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -22,16 +25,36 @@ class Kept(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...]
 
 
+class Question(msgspec.Struct, frozen=True):
+    """A message of a person's, not kept yet."""
+
+    id: str
+    text: str
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where in a conversation's tree a run writes."""
+
+    conversation_id: str
+    parent_id: str | None  # of the question; without one, of the answer
+    question: Question | None = None
+    prefix: tuple[Part, ...] = ()  # what the answer begins with
+    joint: Joint | None = None  # where that is from
+    title: str = ""  # for a conversation that has none yet
+
+
 class Store(Protocol):
     """Runs and the messages they write."""
 
-    async def accept(self, run: Run, key: Key | None) -> Run:
-        """Keep `run`, its empty message and `key`, in one fsynced commit.
+    async def accept(self, run: Run, key: Key | None, place: Place | None = None) -> Run:
+        """Keep `run`, its answer's beginning, the question at `place` and `key`, in one fsynced commit.
 
-        If `key` is known already, nothing is written and the run it stands for is returned instead.
+        The branch that the conversation shows then ends with the answer. If `key` is known already, nothing is
+        written and the run it stands for is returned instead.
 
         Raises:
             KeyReused: `key` was used for another request.
+            ConversationNotFound, MessageNotFound: `place` is gone; nothing was written.
             StorageFull, StorageError: nothing was written.
         """
         ...
@@ -49,7 +72,7 @@ class Store(Protocol):
         ...
 
     async def mark(self, run: Run) -> None:
-        """Keep the status and the attempts of a live run."""
+        """Keep the status, the attempts, the model and what it was not shown, of a live run."""
         ...
 
     async def ask_cancel(self, run: Run, at: int) -> None:
@@ -57,15 +80,137 @@ class Store(Protocol):
         ...
 
     async def finish(self, run: Run, parts: Sequence[Part]) -> bool:
-        """Keep the end of a run and its whole answer, in one fsynced commit; False if it had ended already.
+        """Keep the end of a run, its whole answer and what it cost, in one fsynced commit.
+
+        False if it had ended already, or is no longer kept.
 
         Raises:
             StorageFull, StorageError: nothing was written.
         """
         ...
 
+    async def spend(self, owner_id: str, purpose: Purpose, model: str, usage: Usage) -> None:
+        """Keep what something other than a run has cost."""
+        ...
+
     async def sweep(self) -> int:
-        """Forget some of what is no longer to be kept; how many runs. Call again until it is 0."""
+        """Forget some of what is no longer to be kept; how much. Call again until it is 0."""
+        ...
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Part of a branch, oldest message first."""
+
+    messages: tuple[Message, ...]
+    siblings: Mapping[str, tuple[str, ...]]  # by message: all that have its parent, itself included, oldest first
+    more: bool  # whether the branch begins before it
+
+
+class Conversations(Protocol):
+    """Conversations and their trees. What is not this owner's, or is deleted, is not there."""
+
+    async def create(self, conversation: Conversation) -> None:
+        """Keep a new one."""
+        ...
+
+    async def conversation(self, owner_id: str, conversation_id: str) -> Conversation | None:
+        """One conversation."""
+        ...
+
+    async def conversations(
+        self, owner_id: str, limit: int, before: tuple[int, str] | None, *, archived: bool, pinned: bool | None
+    ) -> Sequence[Conversation]:
+        """Up to `limit`, newest first, after the one that was updated at `before` and has that id.
+
+        Temporary ones are on no list.
+        """
+        ...
+
+    async def change(self, owner_id: str, conversation_id: str, values: Mapping[str, Any]) -> Conversation:
+        """Change some fields, by their names in `Conversation`; what it is then.
+
+        With `head_id` the branch shown goes through that message, down to the newest answer below it.
+
+        Raises:
+            ConversationNotFound, MessageNotFound: nothing was changed.
+        """
+        ...
+
+    async def delete(self, owner_id: str, conversation_id: str) -> Sequence[str]:
+        """From now on it is not there. Text and index are gone at once, of a long one with the calls of `erase`.
+
+        Returns the runs in it that had not ended.
+
+        Raises:
+            ConversationNotFound: nothing was changed.
+        """
+        ...
+
+    async def erase(self) -> bool:
+        """Take away some of what is left of deleted conversations; whether there is more."""
+        ...
+
+    async def bury_forgotten(self) -> bool:
+        """Delete a temporary conversation that nobody has read for an hour; whether there was one."""
+        ...
+
+    async def seen(self, owner_id: str, conversation_id: str, at: int) -> None:
+        """Keep that somebody read a temporary conversation."""
+        ...
+
+    async def claim_title(self, owner_id: str, conversation_id: str) -> bool:
+        """Whether the caller, and nobody else ever, may ask a model for the title. Durable before this returns."""
+        ...
+
+    async def entitle(self, owner_id: str, conversation_id: str, title: str) -> None:
+        """Keep the title that was claimed, unless a person gave one meanwhile."""
+        ...
+
+    async def message(self, owner_id: str, conversation_id: str, message_id: str) -> Message | None:
+        """One message."""
+        ...
+
+    async def branch(
+        self, owner_id: str, conversation_id: str, leaf: str, limit: int, *, above: bool = False
+    ) -> Sequence[Message]:
+        """Up to `limit` messages from `leaf` (with `above`: from its parent) towards the root, newest first.
+
+        It costs as much as it returns, however large the tree is. Empty where there is no such message.
+        """
+        ...
+
+    async def page(self, owner_id: str, conversation_id: str, leaf: str, limit: int, *, above: bool = False) -> Page:
+        """The same, oldest first, with the siblings of each."""
+        ...
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Something that happened to a conversation, or to a run in it. `number` counts up without holes."""
+
+    number: int
+    kind: ChangeKind
+    conversation_id: str
+    conversation: Conversation | None  # as it is now; None where it is gone
+    run: Run | None = None  # as it is now
+
+
+class Changes(Protocol):
+    """What happened to whose conversations, in the order of the commits, for a day."""
+
+    async def newest(self, owner_id: str) -> int:
+        """The number of the last change; 0 where there was none."""
+        ...
+
+    async def since(self, owner_id: str, number: int, limit: int) -> Sequence[Change] | None:
+        """Up to `limit` changes after `number`; None where some of them are no longer kept, or never were."""
+        ...
+
+    def listen(self, owner_id: str, bell: Callable[[], None]) -> None:
+        """Call `bell` after each commit with a change of this owner's, until `unlisten`."""
+        ...
+
+    def unlisten(self, owner_id: str, bell: Callable[[], None]) -> None:
+        """No longer."""
         ...
 
 

@@ -1,35 +1,38 @@
-"""The store over SQLAlchemy Core."""
+"""The runs over SQLAlchemy Core, for both dialects."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from app.clock import Clock
 from app.database import Database
 from app.errors import KeyReused
-from app.models import SERVICE_STOPPED, STOPPED, Failure, Part, Piece, Run, Usage
-from app.store.base import Kept, Key
-from app.store.tables import idempotency_keys, messages, runs
+from app.models import SERVICE_STOPPED, STOPPED, Part, Piece, Run, Usage
+from app.store import changes as change_log
+from app.store import tree
+from app.store.base import Kept, Key, Place, Purpose
+from app.store.changes import SqlChanges
+from app.store.rows import LIVE, owned, parts_of, run_columns, run_of, written
+from app.store.tables import conversations, idempotency_keys, messages, runs, usages
+
+T = TypeVar("T")
 
 KEY_MILLISECONDS = 24 * 3600 * 1000  # api.md: a key is kept as long as its run, a day at most
 SWEEP_ROWS = 500  # in one commit, so that live answers do not wait for it
-_LIVE = ("queued", "running")
-
-_parts = msgspec.json.Decoder(tuple[Part, ...])
-_usage = msgspec.json.Decoder(Usage)
 
 
 class SqlStore:
     """Satisfies `store.base.Store`."""
 
-    def __init__(self, database: Database, clock: Clock, run_retention_hours: float) -> None:
+    def __init__(self, database: Database, changes: SqlChanges, clock: Clock, run_retention_hours: float) -> None:
         self._database = database
+        self._changes = changes
         self._clock = clock
         self._retention = int(run_retention_hours * 3600 * 1000)
 
-    async def accept(self, run: Run, key: Key | None) -> Run:
+    async def accept(self, run: Run, key: Key | None, place: Place | None = None) -> Run:
         """See `Store.accept`."""
 
         def write(connection: Connection) -> Run:
@@ -38,15 +41,22 @@ class SqlStore:
                     return known
                 connection.execute(
                     delete(idempotency_keys).where(
-                        _owned(idempotency_keys, run.owner_id), idempotency_keys.c.key == key.value
+                        owned(idempotency_keys, run.owner_id), idempotency_keys.c.key == key.value
                     )
                 )
-            connection.execute(
-                insert(messages).values(
-                    id=run.message_id, owner_id=run.owner_id, role="assistant", parts="[]", created_at=run.created_at
+            if place is None:
+                connection.execute(
+                    insert(messages).values(
+                        id=run.message_id,
+                        owner_id=run.owner_id,
+                        role="assistant",
+                        parts="[]",
+                        created_at=run.created_at,
+                    )
                 )
-            )
-            connection.execute(insert(runs).values(**_columns(run)))
+            else:
+                tree.plant(connection, run, place)
+            connection.execute(insert(runs).values(**run_columns(run)))
             if key is not None:
                 connection.execute(
                     insert(idempotency_keys).values(
@@ -59,7 +69,7 @@ class SqlStore:
                 )
             return run
 
-        return await self._database.submit(write, durable=True)
+        return await self._submit(run, write, durable=True)
 
     async def find(self, owner_id: str, key: Key) -> Run | None:
         """See `Store.find`."""
@@ -72,16 +82,19 @@ class SqlStore:
             statement = (
                 select(runs, messages.c.parts)
                 .join(messages, messages.c.id == runs.c.message_id)
-                .where(runs.c.id == run_id, _owned(runs, owner_id), _owned(messages, owner_id), self._still_kept())
+                .where(runs.c.id == run_id, owned(runs, owner_id), owned(messages, owner_id), self._still_kept())
             )
             row = connection.execute(statement).one_or_none()
-            return Kept(_run(row), _parts.decode(row.parts)) if row else None
+            return Kept(run_of(row), parts_of(row.parts)) if row else None
 
         return await self._database.read(look)
 
     async def mark(self, run: Run) -> None:
         """See `Store.mark`."""
-        await self._update(run, {"status": run.status, "attempts": run.attempts})
+        await self._update(
+            run,
+            {"status": run.status, "attempts": run.attempts, "model": run.model, "left_out": run.left_out},
+        )
 
     async def ask_cancel(self, run: Run, at: int) -> None:
         """See `Store.ask_cancel`."""
@@ -89,7 +102,23 @@ class SqlStore:
 
     async def finish(self, run: Run, parts: Sequence[Part]) -> bool:
         """See `Store.finish`."""
-        return await self._database.submit(lambda connection: _end(connection, run, parts), durable=True)
+        cost = (self._clock.new_id(), run.usage) if run.usage is not None else None
+
+        def write(connection: Connection) -> bool:
+            if not _end(connection, run, parts):
+                return False
+            if cost is not None:
+                _spend(connection, cost[0], run.owner_id, "answer", run.model, cost[1], run.ended_at or 0)
+            return True
+
+        return await self._submit(run, write, durable=True)
+
+    async def spend(self, owner_id: str, purpose: Purpose, model: str, usage: Usage) -> None:
+        """See `Store.spend`."""
+        spent_id, now = self._clock.new_id(), self._clock.now()
+        await self._database.submit(
+            lambda connection: _spend(connection, spent_id, owner_id, purpose, model, usage, now), durable=True
+        )
 
     async def sweep(self) -> int:
         """See `Store.sweep`."""
@@ -97,11 +126,15 @@ class SqlStore:
         def forget(connection: Connection) -> int:
             now = self._clock.now()
             connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < now - KEY_MILLISECONDS))
-            old = select(runs.c.id, runs.c.message_id).where(runs.c.ended_at < now - self._retention).limit(SWEEP_ROWS)
+            old = (
+                select(runs.c.id, runs.c.message_id)
+                .where(runs.c.conversation_id.is_(None), runs.c.ended_at < now - self._retention)
+                .limit(SWEEP_ROWS)
+            )
             rows = connection.execute(old).all()
             connection.execute(delete(runs).where(runs.c.id.in_([row.id for row in rows])))
             connection.execute(delete(messages).where(messages.c.id.in_([row.message_id for row in rows])))
-            return len(rows)
+            return len(rows) + change_log.trim(connection, now)
 
         return await self._database.submit(forget, durable=False)
 
@@ -110,8 +143,8 @@ class SqlStore:
             select(runs, idempotency_keys.c.fingerprint)
             .join(idempotency_keys, idempotency_keys.c.run_id == runs.c.id)
             .where(
-                _owned(idempotency_keys, owner_id),
-                _owned(runs, owner_id),
+                owned(idempotency_keys, owner_id),
+                owned(runs, owner_id),
                 idempotency_keys.c.key == key.value,
                 idempotency_keys.c.created_at >= self._clock.now() - KEY_MILLISECONDS,
                 self._still_kept(),
@@ -122,93 +155,76 @@ class SqlStore:
             return None
         if row.fingerprint != key.fingerprint:
             raise KeyReused
-        return _run(row)
+        return run_of(row)
 
     def _still_kept(self) -> Any:
-        return (runs.c.ended_at.is_(None)) | (runs.c.ended_at >= self._clock.now() - self._retention)
+        """Live, young enough, or in a conversation that is there."""
+        there = select(conversations.c.id).where(
+            conversations.c.id == runs.c.conversation_id, conversations.c.deleted_at.is_(None)
+        )
+        alone = runs.c.conversation_id.is_(None)
+        young = runs.c.ended_at.is_(None) | (runs.c.ended_at >= self._clock.now() - self._retention)
+        return (alone & young) | there.exists()
 
     async def _update(self, run: Run, values: Mapping[str, Any]) -> None:
-        statement = (
-            update(runs).where(runs.c.id == run.id, _owned(runs, run.owner_id), runs.c.status.in_(_LIVE)).values(values)
-        )
+        statement = update(runs).where(runs.c.id == run.id, owned(runs, run.owner_id), LIVE).values(values)
 
         def write(connection: Connection) -> None:
             connection.execute(statement)
 
         await self._database.submit(write, durable=False)
 
+    async def _submit(self, run: Run, write: Callable[[Connection], T], *, durable: bool) -> T:
+        if run.conversation_id is None:
+            return await self._database.submit(write, durable=durable)
+        return await self._changes.submit(run.owner_id, write, durable=durable)
+
 
 def recover(
     connection: Connection,
     texts: Mapping[str, Iterable[Piece]],
-    fold: Callable[[Iterable[Piece]], tuple[Part, ...]],
+    whole: Callable[[Sequence[Part], Iterable[Piece]], tuple[Part, ...]],
     now: int,
 ) -> int:
-    """After a crash: end the runs that were left over, with the text that the journal kept; returns how many."""
-    left = [_run(row) for row in connection.execute(select(runs).where(runs.c.status.in_(_LIVE)))]
-    cancelled = set(
-        connection.scalars(select(runs.c.id).where(runs.c.status.in_(_LIVE), runs.c.cancel_requested_at.is_not(None)))
-    )
-    for run in left:
-        failure = STOPPED if run.id in cancelled else SERVICE_STOPPED
-        status = "cancelled" if run.id in cancelled else "interrupted"
+    """After a crash: end the runs that were left over, with the text that the journal kept; returns how many.
+
+    `whole` puts what an answer began with and what its run wrote together.
+    """
+    statement = select(runs, messages.c.parts).join(messages, messages.c.id == runs.c.message_id).where(LIVE)
+    left = connection.execute(statement).all()
+    for row in left:
+        run = run_of(row)
+        cancelled = row.cancel_requested_at is not None
+        failure = STOPPED if cancelled else SERVICE_STOPPED
+        status = "cancelled" if cancelled else "interrupted"
         ended = msgspec.structs.replace(run, status=status, failure=failure, ended_at=now)
-        _end(connection, ended, fold(texts.get(run.id, ())))
+        _end(connection, ended, whole(parts_of(row.parts), texts.get(run.id, ())))
     return len(left)
 
 
 def _end(connection: Connection, run: Run, parts: Sequence[Part]) -> bool:
     """The compare-and-set that makes sure of one ending."""
-    statement = (
-        update(runs)
-        .where(runs.c.id == run.id, _owned(runs, run.owner_id), runs.c.status.in_(_LIVE))
-        .values(**_columns(run))
-    )
+    statement = update(runs).where(runs.c.id == run.id, owned(runs, run.owner_id), LIVE).values(**run_columns(run))
     if connection.execute(statement).rowcount == 0:
         return False
-    text = msgspec.json.encode(parts).decode()
-    connection.execute(
-        update(messages).where(messages.c.id == run.message_id, _owned(messages, run.owner_id)).values(parts=text)
-    )
+    if run.conversation_id is not None:
+        tree.ripen(connection, run, parts)
+        return True
+    statement = update(messages).where(messages.c.id == run.message_id, owned(messages, run.owner_id))
+    connection.execute(statement.values(parts=written(parts)))
     return True
 
 
-def _owned(table: Any, owner_id: str) -> Any:
-    return table.c.owner_id == owner_id
-
-
-def _columns(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "owner_id": run.owner_id,
-        "message_id": run.message_id,
-        "model": run.model,
-        "status": run.status,
-        "attempts": run.attempts,
-        "finish_reason": run.finish_reason,
-        "error_code": run.failure.code if run.failure else None,
-        "error_message": run.failure.message if run.failure else None,
-        "error_retryable": run.failure.retryable if run.failure else None,
-        "usage": msgspec.json.encode(run.usage).decode() if run.usage else None,
-        "created_at": run.created_at,
-        "first_token_at": run.first_token_at,
-        "ended_at": run.ended_at,
-    }
-
-
-def _run(row: Row[Any]) -> Run:
-    failure = Failure(row.error_code, row.error_message, bool(row.error_retryable)) if row.error_code else None
-    return Run(
-        id=row.id,
-        owner_id=row.owner_id,
-        message_id=row.message_id,
-        model=row.model,
-        status=row.status,
-        created_at=row.created_at,
-        attempts=row.attempts,
-        first_token_at=row.first_token_at,
-        ended_at=row.ended_at,
-        finish_reason=row.finish_reason,
-        failure=failure,
-        usage=_usage.decode(row.usage) if row.usage else None,
+def _spend(
+    connection: Connection, spent_id: str, owner_id: str, purpose: Purpose, model: str, usage: Usage, at: int
+) -> None:
+    connection.execute(
+        insert(usages).values(
+            id=spent_id,
+            owner_id=owner_id,
+            purpose=purpose,
+            model=model,
+            created_at=at,
+            **msgspec.structs.asdict(usage),
+        )
     )

@@ -85,8 +85,19 @@ messages = Table(
     Column("depth", Integer, nullable=False, server_default=text("0")),
     Column("meta", Text),  # JSON: what the message says of how it was written
 )
-# Siblings, oldest first: ids sort by age.
-Index("ix_messages_tree", messages.c.conversation_id, messages.c.parent_id, messages.c.id)
+# Ids sort by age: a conversation's messages, the children of one, and those at the roots, oldest first.
+_PLACED = text("conversation_id IS NOT NULL")
+_CHILD = text("parent_id IS NOT NULL")
+_ROOT = text("conversation_id IS NOT NULL AND parent_id IS NULL")
+Index(
+    "ix_messages_conversation",
+    messages.c.conversation_id,
+    messages.c.id,
+    sqlite_where=_PLACED,
+    postgresql_where=_PLACED,
+)
+Index("ix_messages_parent", messages.c.parent_id, messages.c.id, sqlite_where=_CHILD, postgresql_where=_CHILD)
+Index("ix_messages_root", messages.c.conversation_id, messages.c.id, sqlite_where=_ROOT, postgresql_where=_ROOT)
 
 runs = Table(
     "runs",

@@ -6,20 +6,24 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal, cast
 
 import msgspec
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 
 from app.errors import Invalid, Malformed
-from app.models import LOCAL, Cursor, Principal
+from app.models import LOCAL, Cursor, Principal, Spot
 from app.protocols.base import WireFormat
 from app.protocols.chat import BareChat, ResumableChat
 from app.protocols.ui_message import UIMessage
-from app.services.ai_service import AIService, Started
-from app.services.reading import Reading
+from app.services.ai_service import AIService, Once, Started
+from app.services.change_feed import ChangeFeed
+from app.services.conversation_service import ConversationService
 from app.settings import Settings
 from app.web.connections import Connections
-from app.web.sse import MEDIA_TYPE, EventStream
+from app.web.sse import MEDIA_TYPE, EventStream, Readable
 
 RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered by all readers in one moment
+MAX_LIMIT = 100  # items of a page; a message may be long
+DEFAULT_LIMIT = 50
+MAX_PLACE_CHARS = 64  # of a place in a list; ours are shorter
 Format = Literal["chat", "ui"]
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -31,6 +35,8 @@ class Services(msgspec.Struct, frozen=True):
     """What routers may use."""
 
     ai: AIService
+    conversations: ConversationService
+    changes: ChangeFeed
     settings: Settings
     connections: Connections
     ready: Callable[[], Awaitable[None]]
@@ -60,15 +66,6 @@ async def _cursor(
     return Cursor.parse(text) if text is not None else None
 
 
-async def _key(
-    idempotency_key: Annotated[
-        str | None,
-        Header(description="Makes this request repeatable: the same key and body give the same answer, paid once."),
-    ] = None,
-) -> str | None:
-    return checked_key(idempotency_key)
-
-
 async def _format(
     format: Annotated[
         Format, Query(description="`chat`: this API's frames. `ui`: the AI SDK's UI message stream, v1.")
@@ -77,9 +74,37 @@ async def _format(
     return format
 
 
+async def _once(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Makes this request repeatable: the same key and body give the same answer, paid once."),
+    ] = None,
+) -> Once:
+    # The route's path, not the address: a proxy may serve us under a prefix.
+    path: str = request.scope["route"].path.format(**request.path_params)
+    return Once(path, checked_key(idempotency_key))
+
+
+async def _spot(
+    conversation_id: Annotated[str, Path(examples=["01kandgz1m5d9ryt3ek2yqv8p4"])],
+    message_id: Annotated[str, Path(examples=["01kandgz1n8v3h2x6w0qj5r7ta"])],
+) -> Spot:
+    return Spot(conversation_id, message_id)
+
+
 CurrentCursor = Annotated[Cursor | None, Depends(_cursor)]
-IdempotencyKey = Annotated[str | None, Depends(_key)]
 StreamFormat = Annotated[Format, Depends(_format)]
+
+
+async def _answer_format(request: Request, format: StreamFormat) -> WireFormat:
+    comes_back = "last-event-id" in request.headers or "last_event_id" in request.query_params
+    return wire_format(format, bare=not comes_back and not wants_events(request))
+
+
+RequestOnce = Annotated[Once, Depends(_once)]
+RequestSpot = Annotated[Spot, Depends(_spot)]
+AnswerFormat = Annotated[WireFormat, Depends(_answer_format)]
 
 
 def checked_key(key: str | None) -> str | None:
@@ -103,6 +128,24 @@ async def check_query(request: Request) -> None:
     names = [name for name, _ in request.query_params.multi_items()]
     if twice := next((name for name in _ONCE if names.count(name) > 1), None):
         raise Malformed(f"The query says `{twice}` twice. Say it once.")
+
+
+async def _limit(
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many at most.")] = DEFAULT_LIMIT,
+) -> int:
+    return limit
+
+
+async def _before(
+    before: Annotated[
+        str | None, Query(max_length=MAX_PLACE_CHARS, description="The `next` of the page before.")
+    ] = None,
+) -> str | None:
+    return before
+
+
+Limit = Annotated[int, Depends(_limit)]
+Before = Annotated[str | None, Depends(_before)]
 
 
 def wire_format(format: Format, *, bare: bool = False) -> WireFormat:
@@ -138,7 +181,13 @@ async def read_started(services: Services, principal: Principal, started: Starte
     return _stream(services, reading, replayed=started.replayed)
 
 
-def _stream(services: Services, reading: Reading, *, replayed: bool) -> EventStream:
+async def read_changes(services: Services, principal: Principal, after: int | None) -> Response:
+    """The changes of this principal's after a number, and then as they happen."""
+    retry = random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - spreads reconnects; no secret
+    return _stream(services, await services.changes.open(principal, after, retry), replayed=False)
+
+
+def _stream(services: Services, reading: Readable, *, replayed: bool) -> EventStream:
     settings = services.settings
     return EventStream(
         reading,

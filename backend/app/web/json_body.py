@@ -56,10 +56,10 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, with the check before it."""
         handle = super().get_route_handler()
-        takes_body = self.body_field is not None
+        field = self.body_field
 
         async def checked(request: Request) -> Response:
-            if takes_body:
+            if field is not None and (field.field_info.is_required() or _has_body(request)):
                 media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if (
                     media_type != "application/json"
@@ -71,6 +71,10 @@ class JsonRoute(APIRoute):
             return await handle(JsonRequest(request.scope, request.receive))
 
         return checked
+
+
+def _has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
 def _children(value: Any) -> list[Any]:

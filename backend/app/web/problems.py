@@ -67,6 +67,7 @@ _WHEN = {
     400: "The request cannot be read, or the cursor is none.",
     403: "The page that asks is not one of `CORS_ORIGINS`, or the browser only guesses that it may be needed.",
     404: "There is no such thing, it is someone else's, or it is no longer kept.",
+    409: "The answer that it is about is still being written.",
     413: "The body is larger than `MAX_BODY_BYTES`.",
     414: "The query is longer than 16 KiB.",
     415: "The body is not `application/json`.",

@@ -1,15 +1,40 @@
 """Bytes of a reading to an open response: heartbeat, slow readers, and nothing per token but a copy."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.services.reading import Reading
 from app.web.connections import Connections, abort
 from app.web.middleware import TRANSPORT
 
 MEDIA_TYPE = "text/event-stream"
+
+
+class Readable(Protocol):
+    """What a stream is made of: take bytes until it is finished; between two takes that gave nothing, wait."""
+
+    finished: bool
+    headers: tuple[tuple[str, str], ...]
+    heartbeat: bytes
+
+    def listen(self, bell: Callable[[], None]) -> None:
+        """Have `bell` called whenever there may be more to take."""
+        ...
+
+    def unlisten(self, bell: Callable[[], None]) -> None:
+        """No longer."""
+        ...
+
+    def take(self) -> bytes:
+        """What is there to be written now."""
+        ...
+
+    def delivered(self) -> None:
+        """The end was written to a socket that was open."""
+        ...
 
 
 class EventStream(Response):
@@ -22,7 +47,7 @@ class EventStream(Response):
 
     def __init__(
         self,
-        reading: Reading,
+        reading: Readable,
         connections: Connections,
         *,
         keepalive: float,
@@ -32,10 +57,9 @@ class EventStream(Response):
         """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds."""
         super().__init__(
             headers={
-                "X-Run-Id": reading.run_id,
                 "Cache-Control": "no-cache, no-transform",
                 "X-Accel-Buffering": "no",
-                **dict(reading.wire.headers),
+                **dict(reading.headers),
                 **({"Idempotent-Replayed": "true"} if replayed else {}),
             }
         )
@@ -75,7 +99,7 @@ class EventStream(Response):
             data = reading.take()
             if self._beat:
                 self._beat = False
-                data = data or reading.wire.heartbeat
+                data = data or reading.heartbeat
             if data or reading.finished:
                 self._sending_since = self._loop.time()
                 await send({"type": "http.response.body", "body": data, "more_body": not reading.finished})

@@ -15,16 +15,13 @@ import pytest
 
 from app.errors import ModelNotConfigured, ProviderError, UpstreamInterrupted, UpstreamRejected, UpstreamUnavailable
 from app.models import Delta, FinishDelta, NoteDelta, Prompt, TextDelta, Turn, UsageDelta
+from app.providers.base import Unbilled
 from app.providers.local import LocalProvider, problem
 from app.settings import BACKEND
 from tests.support.waiting import until
 
 ONE_WORD = Prompt((Turn("user", "Say hello."),), max_tokens=8, temperature=0)
 LONG = Prompt((Turn("user", "Tell a very long story about the sea."),), max_tokens=1000, temperature=0.7)
-
-
-async def no_money(_attempt: int) -> None:
-    """Nothing is billed here."""
 
 
 def processes() -> list[psutil.Process]:
@@ -40,8 +37,11 @@ def is_model(process: psutil.Process) -> bool:
 
 
 async def ask(model: LocalProvider, prompt: Prompt = ONE_WORD) -> list[Delta]:
-    async with aclosing(model.stream(prompt, no_money)) as answer:
-        return await rest(answer)
+    async with aclosing(model.stream(prompt)) as answer:
+        try:
+            return await rest(answer)
+        except Unbilled as unbilled:
+            raise unbilled.error from unbilled
 
 
 async def rest(answer: AsyncIterator[Sequence[Delta]]) -> list[Delta]:
@@ -102,8 +102,19 @@ async def test_a_prompt_that_does_not_fit_is_refused_with_a_sentence(model: Loca
     assert await ask(model), "the next answer is not affected"
 
 
+async def test_it_goes_on_from_a_last_assistant_turn(model: LocalProvider) -> None:
+    assert model.info.continues
+    turns = (
+        Turn("user", "Count from one to ten in words, separated by commas."),
+        Turn("assistant", "One, two, three,"),
+    )
+    said = await ask(model, Prompt(turns, max_tokens=12, temperature=0, continues=True))
+    text = "".join(delta.text for delta in said if isinstance(delta, TextDelta))
+    assert text.startswith((" four", "four")), text
+
+
 async def test_closing_an_answer_stops_the_writing(model: LocalProvider) -> None:
-    async with aclosing(model.stream(LONG, no_money)) as answer:
+    async with aclosing(model.stream(LONG)) as answer:
         async for deltas in answer:
             if any(isinstance(delta, TextDelta) for delta in deltas):
                 break
@@ -118,7 +129,7 @@ async def test_closing_an_answer_stops_the_writing(model: LocalProvider) -> None
 
 
 async def test_a_crash_in_an_answer_ends_that_answer_and_the_next_one_starts_anew(model: LocalProvider) -> None:
-    async with aclosing(model.stream(LONG, no_money)) as answer:
+    async with aclosing(model.stream(LONG)) as answer:
         async for deltas in answer:
             if any(isinstance(delta, TextDelta) for delta in deltas):
                 break
@@ -158,11 +169,11 @@ async def test_closing_while_it_starts_leaves_no_process() -> None:
 PARENT = """
 import asyncio, sys
 from app.models import Prompt, Turn
+from app.providers.base import Unbilled
 from app.providers.local import LocalProvider
 
 async def main():
-    async def no_money(attempt): ...
-    async for deltas in LocalProvider(None, 60).stream(Prompt((Turn("user", "Tell a story."),), 1000, 0.7), no_money):
+    async for deltas in LocalProvider(None, 60).stream(Prompt((Turn("user", "Tell a story."),), 1000, 0.7)):
         print(deltas, flush=True)
 
 asyncio.run(main())
@@ -188,7 +199,7 @@ async def test_the_process_dies_with_a_parent_that_is_killed(said: bytes) -> Non
 async def test_a_file_that_is_no_model_fails_the_answer_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "own.gguf").write_bytes(b"GGUF but not really")
     model = LocalProvider(tmp_path / "own.gguf", idle_seconds=60)
-    assert model.info.id == "own"
+    assert model.info.id == "embedded/own"
     for _ in range(2):
         with pytest.raises(ProviderError) as failure:
             await ask(model)

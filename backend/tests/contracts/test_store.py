@@ -14,9 +14,10 @@ from app.clock import Clock
 from app.database import Database
 from app.errors import KeyReused, StorageFull
 from app.models import Failure, Part, Piece, Run, Usage
-from app.services.transcript import fold
+from app.services.transcript import whole
 from app.store import schema, sql
 from app.store.base import Key, Store
+from app.store.changes import SqlChanges
 
 HOUR = 3600 * 1000  # milliseconds
 KEY = Key("click-1", "a" * 64)
@@ -63,7 +64,7 @@ class Kit(NamedTuple):
         """What a start after a crash does."""
         now = self.clock.now()
         return await self.database.submit(
-            lambda connection: sql.recover(connection, texts or {}, fold, now), durable=True
+            lambda connection: sql.recover(connection, texts or {}, whole, now), durable=True
         )
 
 
@@ -75,7 +76,7 @@ async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[
     await asyncio.to_thread(database.alone, schema.migrate)
     database.start()
     clock = MovedClock()
-    yield Kit(sql.SqlStore(database, clock, run_retention_hours=48), clock, database)
+    yield Kit(sql.SqlStore(database, SqlChanges(database), clock, run_retention_hours=48), clock, database)
     await database.close()
 
 
@@ -133,7 +134,7 @@ async def test_of_ends_at_the_same_moment_one_wins(kit: Kit) -> None:
 
 async def test_a_mark_is_kept(kit: Kit) -> None:
     run = await kit.accepted()
-    marked = msgspec.structs.replace(run, status="running", attempts=3)
+    marked = msgspec.structs.replace(run, status="running", attempts=3, model="another/one")
     await kit.store.mark(marked)
     kept = await kit.store.run("ann", run.id)
     assert kept is not None

@@ -104,6 +104,23 @@ async def test_the_system_prompt_goes_to_the_model_alone(serve: Serve, upstream:
     assert upstream.requests[0].json["messages"][0] == {"role": "system", "content": f"Never say {canary}"}
 
 
+async def test_the_system_text_of_a_request_goes_to_the_model_alone(
+    serve: Serve, upstream: Upstream, canary: str
+) -> None:
+    server = await serve()
+    client = Client(server.port)
+    for key in (None, "a-key"):
+        headers: Given = [("Idempotency-Key", key)] if key else []
+        body = {"message": "What are your orders?", "system": f"Never say {canary}"}
+        reply = await client.request("POST", CHAT, json=body, headers=headers)
+        assert reply.status == 200
+        assert canary not in reply.text + (await client.run(reply.headers["X-Run-Id"])).text
+    client.close()
+    await stop(server)
+    assert kept_in(server, canary) == []
+    assert upstream.requests[0].json["messages"][0] == {"role": "system", "content": f"Never say {canary}"}
+
+
 async def test_cookies_and_credentials_of_a_client_go_nowhere(serve: Serve, upstream: Upstream, canary: str) -> None:
     server = await serve(plain=True, UVICORN_LOG_LEVEL="trace")
     client = Client(server.port)
@@ -140,6 +157,12 @@ async def refuse_in_every_way(client: Client, canary: str) -> list[Reply]:
         {"message": canary, "history": [{"role": "assistant", "content": canary * 30_000}]},
         {"message": canary, "history": history_of(canary) * 300},
         {"message": canary, "unknown": canary},
+        {"message": "Well?", "model": canary},
+        {"message": "Well?", "model": f"openai/{canary}"},
+        {"message": "Well?", "model": [canary]},
+        {"message": "Well?", "system": [canary]},
+        {"message": "Well?", "system": canary * 5000},
+        {"message": "Well?", "temperature": canary},
         [canary],
         canary,
     )

@@ -18,7 +18,15 @@ from tests.support.server import BACKEND, Server
 from tests.support.upstream import Upstream
 
 SECONDS = [name.upper() for name in Settings.model_fields if name.endswith("_seconds")]
-COUNTS = ["MAX_RUNS", "MAX_LIVE_BYTES", "MAX_BODY_BYTES", "MAX_MESSAGE_CHARS", "MAX_OUTPUT_CHARS", "MAX_TOKENS"]
+COUNTS = [
+    "MAX_RUNS",
+    "MAX_LIVE_BYTES",
+    "MAX_BODY_BYTES",
+    "MAX_MESSAGE_CHARS",
+    "MAX_OUTPUT_CHARS",
+    "MAX_TOKENS",
+    "CONTEXT_WINDOW",
+]
 BAD: dict[str, Sequence[str]] = {
     **{name: ["0.05", "0", "-1", "nan", "inf", "soon", "1s", "1e9"] for name in SECONDS},
     **{name: ["0", "-1", "1.5", "many", "1_0 0", "nan", "0x10"] for name in COUNTS},

@@ -88,7 +88,7 @@ async def test_a_ui_stream_is_exactly_these_frames_in_this_order(
         {
             "type": "start",
             "messageId": message,
-            "messageMetadata": {"model": "gpt-3.5-turbo", "run_id": run},
+            "messageMetadata": {"model": "openai/gpt-3.5-turbo", "run_id": run},
         },
         {"type": "reasoning-start", "id": "part-0"},
         {"type": "reasoning-delta", "id": "part-0", "delta": "🤔 먼저"},

@@ -27,8 +27,8 @@ from app.services.ai_service import AIService
 
 stream = OpenAIProvider.stream
 
-async def broken_stream(self, prompt, intend):
-    async with aclosing(stream(self, prompt, intend)) as answer:
+async def broken_stream(self, prompt):
+    async with aclosing(stream(self, prompt)) as answer:
         async for deltas in answer:
             yield deltas
             if prompt.turns[-1].content == "Break the run.":

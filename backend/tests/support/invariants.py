@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+TABLES = ("runs", "messages", "journal", "conversations", "idempotency_keys", "changes", "usages")
 ENDED = frozenset({"completed", "cancelled", "failed", "interrupted"})
 
 
@@ -19,6 +20,11 @@ class Books:
     runs: Sequence[dict[str, Any]]
     messages: Sequence[dict[str, Any]]
     journal: Sequence[dict[str, Any]]
+    conversations: Sequence[dict[str, Any]]
+    keys: Sequence[dict[str, Any]]
+    changes: Sequence[dict[str, Any]]
+    usages: Sequence[dict[str, Any]]
+    search: int  # entries of the search
 
     @classmethod
     def read(cls, database: Path) -> "Books":
@@ -37,7 +43,9 @@ class Books:
             try:
                 assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
                 assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-                return cls(*(_rows(connection, table) for table in ("runs", "messages", "journal")))
+                (search,) = connection.execute("SELECT count(*) FROM search_entries").fetchone()
+                rows = [_rows(connection, table) for table in TABLES]
+                return cls(*rows, search=search)
             finally:
                 connection.close()
 
@@ -53,7 +61,8 @@ class Books:
 
     def holds(self, word: str) -> bool:
         """Whether any cell holds it."""
-        cells = (value for row in (*self.runs, *self.messages, *self.journal) for value in row.values())
+        tables = (self.runs, self.messages, self.journal, self.conversations, self.keys, self.changes, self.usages)
+        cells = (value for rows in tables for row in rows for value in row.values())
         return any(word.encode() in (cell if isinstance(cell, bytes) else str(cell).encode()) for cell in cells)
 
 
@@ -75,11 +84,41 @@ def check(database: Path, *, crashed: bool = False) -> Books:
         assert run["message_id"] in messages, f"a run without its message: {run}"
         assert run["status"] != "completed" or run["error_code"] is None, f"completed with an error: {run}"
         assert run["status"] not in ("failed", "interrupted") or run["error_code"], f"ended without a reason: {run}"
+    check_trees(books)
     writers = [run["message_id"] for run in books.runs]
     assert len(writers) == len(set(writers)), "two runs wrote one message"
     if not crashed:
         assert not books.journal, f"the journal is not trimmed: {len(books.journal)} rows"
     return books
+
+
+def check_trees(books: Books) -> None:
+    """Every message has its parent, one step above it, in the same conversation; every head is there.
+
+    Raises:
+        AssertionError: with the row that is wrong.
+    """
+    by_id = {message["id"]: message for message in books.messages}
+    there = {conversation["id"] for conversation in books.conversations}
+    for message in books.messages:
+        above = by_id.get(message["parent_id"])
+        assert message["conversation_id"] is None or message["conversation_id"] in there, f"lost: {message}"
+        if message["parent_id"] is None:
+            assert message["depth"] == 0, f"a root at a depth: {message}"
+            continue
+        assert above is not None, f"an orphan: {message}"
+        assert above["conversation_id"] == message["conversation_id"], f"a parent from elsewhere: {message}"
+        assert above["depth"] + 1 == message["depth"], f"not one step below its parent: {message}"
+    for conversation in books.conversations:
+        head = by_id.get(conversation["head_id"])
+        assert conversation["head_id"] is None or (
+            head is not None and head["conversation_id"] == conversation["id"]
+        ), f"a head that is not there: {conversation}"
+    numbers: dict[str, list[int]] = {}
+    for change in books.changes:
+        numbers.setdefault(change["owner_id"], []).append(change["number"])
+    for found in numbers.values():
+        assert found == list(range(found[0], found[0] + len(found))), f"a hole in the changes: {found}"
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ class Server:
             "HOST": sockets.LOOPBACK,
             "PORT": str(self.port),
             "DATABASE_URL": f"sqlite:///{self.database}",
+            "MODELS_FILE": os.devnull,  # whatever this checkout has
             **(env or {}),
         }
         self._log_file = folder / "server.log"

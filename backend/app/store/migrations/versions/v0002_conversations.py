@@ -30,7 +30,11 @@ def upgrade() -> None:
         "ALTER TABLE runs ADD COLUMN left_out INTEGER DEFAULT 0 NOT NULL",
     ):
         op.execute(statement)
-    op.create_index("ix_messages_tree", "messages", ["conversation_id", "parent_id", "id"])
+    placed, child = sa.text("conversation_id IS NOT NULL"), sa.text("parent_id IS NOT NULL")
+    root = sa.text("conversation_id IS NOT NULL AND parent_id IS NULL")
+    _index_where("ix_messages_conversation", "messages", ["conversation_id", "id"], placed)
+    _index_where("ix_messages_parent", "messages", ["parent_id", "id"], child)
+    _index_where("ix_messages_root", "messages", ["conversation_id", "id"], root)
     _index_where("ix_runs_live_in", "runs", ["conversation_id"], _LIVE)
     op.create_index("ix_runs_message_id", "runs", ["message_id"], unique=True)
     op.drop_index("ix_runs_ended_at", "runs")
@@ -49,7 +53,8 @@ def downgrade() -> None:
     for index in ("ix_runs_kept", "ix_runs_message_id", "ix_runs_live_in"):
         op.drop_index(index, "runs")
     op.create_index("ix_runs_ended_at", "runs", ["ended_at"])
-    op.drop_index("ix_messages_tree", "messages")
+    for index in ("ix_messages_root", "ix_messages_parent", "ix_messages_conversation"):
+        op.drop_index(index, "messages")
     op.execute("DELETE FROM idempotency_keys WHERE run_id IN (SELECT id FROM runs WHERE conversation_id IS NOT NULL)")
     op.execute("DELETE FROM runs WHERE conversation_id IS NOT NULL")
     op.execute("DELETE FROM messages WHERE conversation_id IS NOT NULL")

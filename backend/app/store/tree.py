@@ -1,0 +1,242 @@
+"""A conversation's tree of messages: growing it, and reading one branch at the cost of what is read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import CTE, Connection, insert, literal, select, update
+
+from app.errors import ConversationNotFound, MessageNotFound
+from app.models import Conversation, Message, Part, Run
+from app.store import changes, search
+from app.store.base import Page, Place
+from app.store.rows import (
+    conversation_of,
+    message_columns,
+    message_of,
+    owned,
+    select_conversations,
+    select_messages,
+)
+from app.store.tables import conversations, messages
+
+# ── Growing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def plant(connection: Connection, run: Run, place: Place) -> None:
+    """Put the question, and the answer that `run` is about to write, into the tree; the branch shown ends there.
+
+    Raises:
+        ConversationNotFound, MessageNotFound: the place is gone.
+    """
+    conversation = find(connection, run.owner_id, place.conversation_id)
+    parent_id = place.parent_id
+    depth = 0 if parent_id is None else depth_of(connection, conversation, parent_id) + 1
+    if place.question is not None:
+        parts = (Part("text", place.question.text),)
+        question = Message(place.question.id, conversation.id, parent_id, "user", parts, run.created_at, depth)
+        _insert(connection, conversation, question)
+        index(connection, conversation, question)
+        parent_id, depth = question.id, depth + 1
+    answer = Message(
+        run.message_id,
+        conversation.id,
+        parent_id,
+        "assistant",
+        place.prefix,
+        run.created_at,
+        depth,
+        model=run.model,
+        left_out=run.left_out,
+        joint=place.joint,
+    )
+    _insert(connection, conversation, answer)
+    values: dict[str, Any] = {"head_id": answer.id, "updated_at": run.created_at}
+    if conversation.titled == "none" and place.title:
+        values |= {"title": place.title, "titled": "words"}
+        retitle(connection, conversation, place.title)
+    if conversation.temporary:
+        values |= {"seen_at": run.created_at}
+    _update(connection, conversation, values)
+    if not conversation.temporary:
+        changes.record(connection, run.owner_id, "started", conversation.id, run.created_at, run.id)
+
+
+def ripen(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
+    """The answer of `run` is whole: keep it with what it says of how it ended, and let it be found."""
+    statement = select_messages().where(messages.c.id == run.message_id, owned(messages, run.owner_id))
+    answer = message_of(connection.execute(statement).one())
+    answer = msgspec.structs.replace(
+        answer,
+        parts=tuple(parts),
+        model=run.model,
+        finish_reason=run.finish_reason,
+        failure=run.failure,
+        usage=run.usage,
+        left_out=run.left_out,
+    )
+    columns = message_columns(answer, run.owner_id)
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == answer.id, owned(messages, run.owner_id))
+        .values(parts=columns["parts"], meta=columns["meta"])
+    )
+    try:
+        conversation = find(connection, run.owner_id, answer.conversation_id)
+    except ConversationNotFound:
+        return  # it is being deleted, and this answer with it
+    ended_at = run.ended_at or run.created_at
+    seen = {"seen_at": ended_at} if conversation.temporary else {}
+    _update(connection, conversation, {"updated_at": max(conversation.updated_at, ended_at), **seen})
+    index(connection, conversation, answer)
+    if not conversation.temporary:
+        changes.record(connection, run.owner_id, "ended", conversation.id, ended_at, run.id)
+
+
+def index(connection: Connection, conversation: Conversation, message: Message) -> None:
+    """Let the search find `message`. What is in a temporary conversation is never found."""
+    if not conversation.temporary:
+        search.add(
+            connection,
+            owner_id=conversation.owner_id,
+            conversation_id=conversation.id,
+            message_id=message.id,
+            text=message.text,
+            created_at=message.created_at,
+        )
+
+
+def retitle(connection: Connection, conversation: Conversation, title: str) -> None:
+    """Have the search find `title` instead of the one that `conversation` had. Its row is the caller's."""
+    if conversation.temporary:
+        return
+    if conversation.title:
+        search.remove_title(connection, conversation.id, conversation.title)
+    search.add(
+        connection,
+        owner_id=conversation.owner_id,
+        conversation_id=conversation.id,
+        message_id=None,
+        text=title,
+        created_at=conversation.created_at,
+    )
+
+
+def _insert(connection: Connection, conversation: Conversation, message: Message) -> None:
+    connection.execute(insert(messages).values(**message_columns(message, conversation.owner_id)))
+
+
+def _update(connection: Connection, conversation: Conversation, values: Mapping[str, Any]) -> None:
+    connection.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation.id, owned(conversations, conversation.owner_id))
+        .values(**values)
+    )
+
+
+# ── Finding ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def find(connection: Connection, owner_id: str, conversation_id: str) -> Conversation:
+    """This owner's conversation.
+
+    Raises:
+        ConversationNotFound: it is none of theirs, or deleted.
+    """
+    statement = select_conversations(owner_id).where(conversations.c.id == conversation_id)
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise ConversationNotFound
+    return conversation_of(row)
+
+
+def depth_of(connection: Connection, conversation: Conversation, message_id: str) -> int:
+    """How many messages stand before this one.
+
+    Raises:
+        MessageNotFound: it is not in `conversation`.
+    """
+    statement = select(messages.c.depth).where(messages.c.id == message_id, *_within(conversation))
+    depth = connection.scalar(statement)
+    if depth is None:
+        raise MessageNotFound
+    return depth
+
+
+def newest_below(connection: Connection, conversation: Conversation, message_id: str) -> str:
+    """The end of the branch that goes on from a message by its newest answers.
+
+    Raises:
+        MessageNotFound: it is not in `conversation`.
+    """
+    depth_of(connection, conversation, message_id)
+    path = select(literal(message_id).label("id"), literal(0).label("step")).cte("path", recursive=True)
+    child = messages.alias("child")
+    newest = (
+        select(child.c.id)
+        .where(child.c.parent_id == path.c.id)
+        .order_by(child.c.id.desc())
+        .limit(1)
+        .correlate(path)
+        .scalar_subquery()
+    )
+    path = path.union_all(select(newest, path.c.step + 1).where(path.c.id.is_not(None)))
+    statement = select(path.c.id).where(path.c.id.is_not(None)).order_by(path.c.step.desc()).limit(1)
+    return connection.execute(statement).scalar_one()
+
+
+def message(connection: Connection, conversation: Conversation, message_id: str) -> Message | None:
+    """One message of `conversation`."""
+    statement = select_messages().where(messages.c.id == message_id, *_within(conversation))
+    row = connection.execute(statement).one_or_none()
+    return message_of(row) if row is not None else None
+
+
+def branch(connection: Connection, conversation: Conversation, leaf: str, limit: int, *, above: bool) -> list[Message]:
+    """See `Conversations.branch`."""
+    path = _path(conversation, leaf, limit + above)
+    statement = (
+        select_messages().join(path, path.c.id == messages.c.id).where(path.c.step >= int(above)).order_by(path.c.step)
+    )
+    return [message_of(row) for row in connection.execute(statement)]
+
+
+def page(connection: Connection, conversation: Conversation, leaf: str, limit: int, *, above: bool) -> Page:
+    """See `Conversations.page`."""
+    found = branch(connection, conversation, leaf, limit, above=above)
+    shown = tuple(reversed(found))
+    return Page(shown, _siblings(connection, conversation, shown), bool(shown) and shown[0].parent_id is not None)
+
+
+def _path(conversation: Conversation, leaf: str, length: int) -> CTE:
+    start = select(messages.c.id, messages.c.parent_id, literal(0).label("step")).where(
+        messages.c.id == leaf, *_within(conversation)
+    )
+    path = start.cte("path", recursive=True)
+    above = messages.alias("above")
+    return path.union_all(
+        select(above.c.id, above.c.parent_id, path.c.step + 1)
+        .join_from(path, above, above.c.id == path.c.parent_id)
+        .where(path.c.step + 1 < length)
+    )
+
+
+def _siblings(
+    connection: Connection, conversation: Conversation, shown: Sequence[Message]
+) -> dict[str, tuple[str, ...]]:
+    children: dict[str | None, list[str]] = {}
+    parents = {one.parent_id for one in shown}
+    below = select(messages.c.parent_id, messages.c.id).where(messages.c.parent_id.in_(parents - {None}))
+    rows = list(connection.execute(below.order_by(messages.c.parent_id, messages.c.id)))
+    if None in parents:
+        roots = select(messages.c.parent_id, messages.c.id).where(
+            messages.c.conversation_id == conversation.id, messages.c.parent_id.is_(None)
+        )
+        rows += connection.execute(roots.order_by(messages.c.id))
+    for row in rows:
+        children.setdefault(row.parent_id, []).append(row.id)
+    return {one.id: tuple(children[one.parent_id]) for one in shown}
+
+
+def _within(conversation: Conversation) -> tuple[Any, Any]:
+    return messages.c.conversation_id == conversation.id, owned(messages, conversation.owner_id)
