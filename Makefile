@@ -28,11 +28,12 @@ test-long: dev-install ## The tests that take long
 	@echo "== pytest, the long ones"
 	@$(PYTEST) -m long --timeout 3600
 
+CHECKED := --config pyproject.toml . ../bench
 check: dev-install ## Format, lint, types, and who may import whom
 	@echo "== ruff check"
-	@$(PY) ruff check
+	@$(PY) ruff check $(CHECKED)
 	@echo "== ruff format --check"
-	@$(PY) ruff format --check
+	@$(PY) ruff format --check $(CHECKED)
 	@echo "== basedpyright"
 	@cd backend && .venv/bin/basedpyright
 	@echo "== lint-imports"

@@ -8,8 +8,9 @@ WORDS = 40_000
 PARTICLES = ("을", "를", "이", "가", "은", "는", "에서", "으로", "", "", "")
 LETTERS = "etaoinshrdlucmfwygpbvk"
 
-# Planted words. Of the first two each message of the asker has one, of the next two both, apart.
+# Planted words. Of the first two pairs each message of the asker has one, of the third both, apart.
 APART = ("밤하늘", "새벽길")
+BEGINNING = ("xyzone", "xyztwo")
 NEVER_TOUCHING = ("강산", "산들")  # 강산들 is nowhere
 ELSEWHERE = "foreign"  # in every message of everyone else
 ONCE = "처음처럼만"  # in the oldest message

@@ -14,7 +14,7 @@ from app.database import Database
 from app.models import Part
 from app.store import schema, search
 from app.store.tables import conversations, messages
-from bench.corpus import APART, ELSEWHERE, NEVER_TOUCHING, ONCE, Corpus
+from bench.corpus import APART, BEGINNING, ELSEWHERE, NEVER_TOUCHING, ONCE, Corpus
 
 START = 1_700_000_000_000  # when the first message was written, in milliseconds
 APART_MILLISECONDS = 31_536  # from one message to the next: a million in a year
@@ -171,5 +171,6 @@ def _conversation(clock: SteppedClock, owner: str, title: str) -> dict[str, Any]
 def _planted(corpus: Corpus, text: str, of_the_asker: bool, number: int) -> str:
     if not of_the_asker:
         return f"{text} {ELSEWHERE}"
+    second = corpus.share() < 0.5
     once = f" {ONCE}" if number == 0 else ""
-    return f"{NEVER_TOUCHING[0]} {text} {NEVER_TOUCHING[1]} {APART[corpus.share() < 0.5]}{once}"
+    return f"{NEVER_TOUCHING[0]} {text} {NEVER_TOUCHING[1]} {APART[second]} {BEGINNING[second]}{once}"

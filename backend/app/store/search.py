@@ -15,12 +15,12 @@ from sqlalchemy import Connection, Row, delete, select
 from app.database import Database
 from app.models import Part
 from app.store.base import Found, FoundPage
-from app.store.snippet import patterns, snippet
+from app.store.snippet import snippet
 from app.store.tables import search_entries
 from app.store.words import Phrase, index_words, query_words
 
 REMOVED_AT_ONCE = 500  # ids in one statement
-TIDIED_PAGES = 256  # of 4 KB; some 15 ms, so that live answers do not wait
+TIDIED_PAGES = 64  # of 4 KB; some 10 ms, so that live answers do not wait
 _LAST = 2**63 - 1  # SQLite's largest number
 
 _parts = msgspec.json.Decoder(tuple[Part, ...])
@@ -111,14 +111,13 @@ class SqlSearch:
         asked = {
             "words": _match(owner_id, phrases),
             "owner_id": owner_id,
-            "before": _LAST if before is None else before,
+            "before": _LAST if before is None else max(-_LAST, min(before, _LAST)),
             "limit": limit + 1,
         }
-        sought = patterns(phrases)
 
         def look(connection: Connection) -> FoundPage:
             rows = connection.exec_driver_sql(_FIND, asked).all()
-            items = tuple(_found(row, snippet(_text(row), sought)) for row in rows[:limit])
+            items = tuple(_found(row, snippet(_text(row), phrases)) for row in rows[:limit])
             return FoundPage(items, items[-1].number if len(rows) > limit else None)
 
         return await self._database.read(look)

@@ -17,14 +17,9 @@ _JOINER = "\u200d"
 _CLINGING = re.compile("[\u200d\ufe00-\ufe0f\u1160-\u11ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 
 
-def patterns(phrases: Sequence[Phrase]) -> list[re.Pattern[str]]:
-    """What to look for, the longest first: it is the rarest, more often than not."""
-    return [phrase.pattern() for phrase in sorted(phrases, key=lambda phrase: -sum(map(len, phrase.runs)))]
-
-
-def snippet(text: str, sought: Sequence[re.Pattern[str]]) -> str:
+def snippet(text: str, phrases: Sequence[Phrase]) -> str:
     """At most `SNIPPET_CHARS` of `text`, white space folded, around the first hit, with `…` where it is cut."""
-    hit = _hit(text, sought)
+    hit = _hit(text, phrases)
     first, last = max(hit - WINDOW_CHARS, 0), hit + WINDOW_CHARS
     window, before = _folded(text[first:last]), len(_folded(text[first:hit]))
     start = max(min(before - LEAD_CHARS, len(window) - SNIPPET_CHARS), 0)
@@ -41,18 +36,19 @@ def _folded(text: str) -> str:
     return " ".join(normalize("NFC", text).split())
 
 
-def _hit(text: str, sought: Sequence[re.Pattern[str]]) -> int:
-    """Where the first of `sought` begins that occurs; 0 if none does."""
+def _hit(text: str, phrases: Sequence[Phrase]) -> int:
+    """Where the longest phrase begins, which is the rarest more often than not; 0 if none is there."""
     folded: dict[int, str] = {}
-    for pattern in sought:
+    for phrase in sorted(phrases, key=lambda phrase: -sum(map(len, phrase.runs))):
         for start in range(0, len(text), SLICE_CHARS):
             # With the character before it: only that tells whether a word begins here.
             first = max(start - 1, 0)
             piece = text[first : start + SLICE_CHARS + MAX_QUERY_CHARS]
             if start not in folded:
                 folded[start] = fold(piece)
-            if match := pattern.search(folded[start], start - first):
-                return first + _unfolded(piece, folded[start], match.start())
+            place = phrase.place(folded[start], start - first)
+            if place is not None:
+                return first + _unfolded(piece, folded[start], place)
     return 0
 
 

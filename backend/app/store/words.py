@@ -43,13 +43,16 @@ class Phrase(NamedTuple):
     runs: tuple[str, ...]  # what was asked for, folded, without what was between
     begins: bool = False
 
-    def pattern(self) -> re.Pattern[str]:
-        """Finds the phrase in a folded text."""
-        first, *others = map(re.escape, self.runs)
-        # The look back is behind the word, since `re` is quick with a pattern that begins with plain letters.
-        before = f"(?<!{_PLAIN}{first})" if _is_plain(self.runs[0]) else ""
-        after = f"(?!{_PLAIN})" if _is_plain(self.runs[-1]) and not self.begins else ""
-        return re.compile(_BETWEEN.join([first + before, *others]) + after)
+    def place(self, folded: str, start: int = 0) -> int | None:
+        """Where it begins in a folded text, from `start` on."""
+        whole_before, whole_after = _is_plain(self.runs[0]), _is_plain(self.runs[-1]) and not self.begins
+        for match in re.finditer(_BETWEEN.join(map(re.escape, self.runs)), folded[start:]):
+            begin, end = start + match.start(), start + match.end()
+            # Asked here and not by the pattern, which would take a millisecond to compile with all scripts in it.
+            glued_before = whole_before and begin and _A_PLAIN.match(folded, begin - 1)
+            if not glued_before and not (whole_after and _A_PLAIN.match(folded, end)):
+                return begin
+        return None
 
 
 def fold(text: str) -> str:

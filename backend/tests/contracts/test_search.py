@@ -231,6 +231,8 @@ async def test_what_was_written_long_ago_and_far_ahead_has_its_place(kit: Kit) -
     for moment in (0, -(10**12), 10**14):
         await kit.message(conversation, f"word {moment}", at=moment)
     assert await kit.texts("word") == [f"word {10**14}", "word 0", f"word {-(10**12)}"]
+    for before, count in ((2**200, 3), (0, 1), (-(2**200), 0)):
+        assert len((await kit.search.find("ann", "word", 9, before)).items) == count
 
 
 # ── Whose it is ──────────────────────────────────────────────────────────────────────────────────────────────────────

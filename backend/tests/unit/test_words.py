@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.store.snippet import SNIPPET_CHARS, patterns, snippet
+from app.store.snippet import SNIPPET_CHARS, snippet
 from app.store.tables import SEARCH_INDEX
 from app.store.words import MAX_QUERY_CHARS, MAX_WORD_CHARS, index_words, query_words
 
@@ -179,7 +179,7 @@ def test_what_is_endless_has_an_end() -> None:
 
 
 def shown(text: str, query: str) -> str:
-    return snippet(text, patterns(query_words(query)))
+    return snippet(text, query_words(query))
 
 
 def test_a_short_text_is_shown_whole_with_its_white_space_folded() -> None:
