@@ -27,6 +27,15 @@ from app.errors import StartRefused, StorageError, StorageFull
 T = TypeVar("T")
 
 APPLICATION_ID = 0x41494353  # "AICS": tells our file from another program's
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""How constraints and indexes are called, in every table of every room."""
+
 BUSY_MILLISECONDS = 5000  # another process (a backup, a shell) may hold the file this long
 READERS = 2  # threads; reads are short, and the machine's cores belong to the loop and the writer
 WAL_BYTES_KEPT = 64 * 2**20  # a burst's log shrinks back to this

@@ -36,6 +36,33 @@ class BadCursor(Refusal):
         super().__init__("This is not a position in the answer. Ask without Last-Event-ID to start again.")
 
 
+class NotSignedIn(Refusal):
+    """No credential, or one that opens nothing: the same answer for all of them."""
+
+    status, code = 401, "not_signed_in"
+
+    def __init__(self) -> None:
+        super().__init__("Sign in first, or send an API key.")
+
+
+class WrongPassword(Refusal):
+    status, code = 401, "wrong_password"
+
+    def __init__(self) -> None:
+        super().__init__("The name or the password is wrong.")
+
+
+class NotAllowed(Refusal):
+    status, code = 403, "not_allowed"
+
+
+class InvitationNeeded(Refusal):
+    status, code = 403, "invitation_needed"
+
+    def __init__(self) -> None:
+        super().__init__("An account needs an invitation that is still good. Ask the administrator for one.")
+
+
 class ForbiddenOrigin(Refusal):
     status, code = 403, "forbidden_origin"
 
@@ -74,6 +101,41 @@ class MessageNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("There is no such message in this conversation.")
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such user.")
+
+
+class KeyNotFound(NotFound):
+    code = "key_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such key, or it was revoked.")
+
+
+class InvitationNotFound(NotFound):
+    code = "invitation_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such invitation, or it was used or has expired.")
+
+
+class NameTaken(Refusal):
+    status, code = 409, "name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The name {name!r} is taken. Choose another one.")
+
+
+class LastAdministrator(Refusal):
+    status, code = 409, "last_administrator"
+
+    def __init__(self) -> None:
+        super().__init__("This is the only administrator. Make somebody else one first.")
 
 
 class StillWriting(Refusal):
@@ -119,6 +181,10 @@ class KeyReused(Refusal):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used for another request. Use a new key.")
+
+
+class TooManyAttempts(Refusal):
+    status, code, retryable = 429, "too_many_attempts", True
 
 
 class TooManyRuns(Refusal):

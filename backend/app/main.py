@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, TypedDict
 
@@ -14,6 +15,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app import __version__, telemetry
+from app.accounts.passwords import Passwords
+from app.accounts.sql import SqlAccounts
 from app.clock import Clock
 from app.database import SOUND_SQLITE, Database
 from app.errors import Draining, NotReady, StartRefused, StorageError
@@ -22,10 +25,12 @@ from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
 from app.providers.session import session as provider_session
-from app.routers import chat, conversations, events, health, pages, runs
+from app.routers import accounts, admin, chat, conversations, events, health, pages, runs
+from app.services.account_service import AccountService
 from app.services.ai_service import AIService
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
+from app.services.gatekeeper import Gatekeeper
 from app.services.planning import Planner
 from app.services.run_engine import RunEngine
 from app.services.sweeper import Sweeper
@@ -109,7 +114,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    routers = (chat.router, runs.router, conversations.router, events.router, health.router, pages.router)
+    routers = (
+        chat.router,
+        runs.router,
+        conversations.router,
+        events.router,
+        accounts.router,
+        admin.router,
+        health.router,
+        pages.router,
+    )
     for router in routers:
         app.include_router(router)
     problems.install(app, routers)
@@ -154,7 +168,21 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
     engine.on_ended.append(titles.ended)
     stack.push_async_callback(titles.close)
     feed = ChangeFeed(changes)
-    sweeper = Sweeper(store, conversations)
+    people = SqlAccounts(database, clock.now)
+    kept = people if settings.accounts else None
+    passwords = Passwords()
+    stack.callback(passwords.close)
+    gatekeeper = Gatekeeper(kept, clock)
+    sweeper = Sweeper(
+        [
+            store.sweep,
+            people.sweep,
+            conversations.bury_forgotten,
+            conversations.erase,
+            conversations.tidy,
+            conversations.scrub,
+        ]
+    )
     sweeper.start()
     stack.push_async_callback(sweeper.close)
 
@@ -180,16 +208,26 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
     ai = AIService(store, engine, planner, catalog, settings, clock)
     talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
 
-    async def ready() -> None:
-        if engine.draining:
-            raise Draining
-        if database.trouble is not None:
-            try:
-                await database.probe()
-            except StorageError as error:
-                raise NotReady(error) from error
+    return Services(
+        ai=ai,
+        conversations=talks,
+        changes=feed,
+        accounts=AccountService(kept, passwords, gatekeeper, engine, settings, clock),
+        gatekeeper=gatekeeper,
+        settings=settings,
+        connections=connections,
+        ready=partial(_check_ready, engine, database),
+    )
 
-    return Services(ai=ai, conversations=talks, changes=feed, settings=settings, connections=connections, ready=ready)
+
+async def _check_ready(engine: RunEngine, database: Database) -> None:
+    if engine.draining:
+        raise Draining
+    if database.trouble is not None:
+        try:
+            await database.probe()
+        except StorageError as error:
+            raise NotReady(error) from error
 
 
 def _recover(connection: Any, clock: Clock) -> int:

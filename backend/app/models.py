@@ -24,12 +24,16 @@ MAX_PIECE_CHARS = 4096  # at most 16 KiB of UTF-8: one frame that no reader chok
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who asks. Without accounts everyone is `local`."""
+    """Who asks, and what they may. Without accounts everyone is `local`, who may everything."""
 
     id: str
+    role: str = "user"
+    scopes: frozenset[str] = frozenset()
+    credential: str | None = None  # the session or the key that was shown
+    by_key: bool = False
 
 
-LOCAL = Principal("local")
+LOCAL = Principal("local", "admin", frozenset({"read", "chat", "admin"}))
 
 
 class TextDelta(msgspec.Struct, frozen=True, gc=False):

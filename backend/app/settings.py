@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     allow_insecure: bool = Field(
         False, description="Let other machines in although everyone who comes is the same user."
     )
+
+    accounts: bool = Field(False, description="Have everyone sign in. The first to sign up is the administrator.")
+    sign_up: Literal["invitation", "open"] = Field(
+        "invitation", description="Who may make an account: invitation (only who has one) or open (anybody)."
+    )
+    session_days: int = Field(30, ge=1, le=365, description="How long a sign-in is good, in days.")
 
     max_runs: int = Field(512, ge=1, le=100_000, description="Answers being written at once, in the whole service.")
     max_live_bytes: int = Field(
@@ -162,10 +168,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _only_loopback_without_accounts(self) -> Self:
         beyond = [name for name in self.allowed_hosts if name not in LOOPBACK_NAMES]
-        if beyond and not self.allow_insecure:
+        if beyond and not self.allow_insecure and not self.accounts:
             raise ValueError(
                 f"ALLOWED_HOSTS names {beyond[0]!r}, beyond this machine, while everyone who comes is the same user. "
-                "Take it out of ALLOWED_HOSTS, or set ALLOW_INSECURE=1 if whoever reaches it may see and use everything"
+                "Set ACCOUNTS=1 so that people sign in, or ALLOW_INSECURE=1 if whoever reaches it may see and use "
+                "everything"
             )
         return self
 

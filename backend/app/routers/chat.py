@@ -11,8 +11,8 @@ from app.models import ChatRequest
 from app.services.ai_service import Once
 from app.web.deps import (
     AnswerFormat,
+    Asker,
     CurrentCursor,
-    CurrentPrincipal,
     CurrentServices,
     RequestOnce,
     check_query,
@@ -38,7 +38,7 @@ router = APIRouter(prefix="/api/chat", tags=["chat"], route_class=JsonRoute)
 )
 async def stream_chat(
     body: ChatRequest,
-    principal: CurrentPrincipal,
+    principal: Asker,
     services: CurrentServices,
     cursor: CurrentCursor,
     once: RequestOnce,
@@ -63,7 +63,7 @@ async def stream_chat(
     dependencies=[Depends(check_query)],
 )
 async def stream_chat_get(
-    principal: CurrentPrincipal,
+    principal: Asker,
     services: CurrentServices,
     cursor: CurrentCursor,
     message: Annotated[str | None, Query(description="The question. Needed unless a cursor is sent.")] = None,

@@ -17,6 +17,7 @@ from app.models import EditRequest
 from app.services.conversation_service import MAX_QUERY_CHARS
 from app.web.deps import (
     AnswerFormat,
+    Asker,
     Before,
     CurrentPrincipal,
     CurrentServices,
@@ -42,7 +43,7 @@ _STREAMS = {200: STREAM, **responses(400, 403, 404, 409, 413, 415, 421, 422, 503
     summary="Begin a conversation",
     responses=responses(400, 403, 404, 413, 415, 421, 422, 503, 507),
 )
-async def create(body: NewConversation, principal: CurrentPrincipal, services: CurrentServices) -> ConversationBody:
+async def create(body: NewConversation, principal: Asker, services: CurrentServices) -> ConversationBody:
     """An empty one. Ask in it by `POST /api/chat/stream` with its id."""
     return await services.conversations.create(principal, body)
 
@@ -78,7 +79,7 @@ async def conversation(
 async def change(
     conversation_id: ConversationId,
     body: ConversationChange,
-    principal: CurrentPrincipal,
+    principal: Asker,
     services: CurrentServices,
 ) -> ConversationBody:
     """What the body does not name stays as it is. A title that is given is never replaced by one of ours."""
@@ -91,7 +92,7 @@ async def change(
     summary="Delete a conversation",
     responses=responses(403, 404, 421, 422, 503, 507),
 )
-async def delete(conversation_id: ConversationId, principal: CurrentPrincipal, services: CurrentServices) -> None:
+async def delete(conversation_id: ConversationId, principal: Asker, services: CurrentServices) -> None:
     """For good: its messages and what the search knew of them. What is being written in it is stopped."""
     await services.conversations.delete(principal, conversation_id)
 
@@ -119,7 +120,7 @@ async def messages(
 async def edit(
     spot: RequestSpot,
     body: EditRequest,
-    principal: CurrentPrincipal,
+    principal: Asker,
     services: CurrentServices,
     once: RequestOnce,
     wire: AnswerFormat,
@@ -132,7 +133,7 @@ async def edit(
 @router.post(f"{_SPOT}/regenerate", summary="Answer again", response_class=Response, responses=_STREAMS)
 async def regenerate(
     spot: RequestSpot,
-    principal: CurrentPrincipal,
+    principal: Asker,
     services: CurrentServices,
     once: RequestOnce,
     wire: AnswerFormat,
@@ -146,7 +147,7 @@ async def regenerate(
 @router.post(f"{_SPOT}/continue", summary="Go on with an answer", response_class=Response, responses=_STREAMS)
 async def go_on(
     spot: RequestSpot,
-    principal: CurrentPrincipal,
+    principal: Asker,
     services: CurrentServices,
     once: RequestOnce,
     wire: AnswerFormat,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from app.bodies import CancelBody, RunBody
 from app.errors import BadCursor
 from app.models import Cursor
-from app.web.deps import CurrentPrincipal, CurrentServices, StreamFormat, read_from, wire_format
+from app.web.deps import Asker, CurrentPrincipal, CurrentServices, StreamFormat, read_from, wire_format
 from app.web.problems import responses
 from app.web.streams import NOTHING_LEFT, STREAM
 
@@ -50,7 +50,7 @@ async def events(
 
 
 @router.post("/{run_id}/cancel", status_code=202, summary="Stop a run", responses=responses(403, 404, 421, 422, 503))
-async def cancel(run_id: RunId, principal: CurrentPrincipal, services: CurrentServices) -> CancelBody:
+async def cancel(run_id: RunId, principal: Asker, services: CurrentServices) -> CancelBody:
     """Ask it to stop; asking again changes nothing. What was said is kept."""
     return await services.ai.cancel(principal, run_id)
 

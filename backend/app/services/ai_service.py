@@ -16,9 +16,10 @@ from app.models import ChatRequest, Cursor, EditRequest, Principal, Run, Spot
 from app.protocols.base import WireFormat
 from app.providers.base import Catalog
 from app.services.asked import Asked, Question
+from app.services.endings import CANCELLED, INTERRUPTED
 from app.services.planning import Plan, Planner
 from app.services.reading import Reading
-from app.services.run_engine import CANCELLED, INTERRUPTED, LiveRun, RunEngine
+from app.services.run_engine import LiveRun, RunEngine
 from app.services.transcript import unfold
 from app.settings import Settings
 from app.store.base import Kept, Key, Store

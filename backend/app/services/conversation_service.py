@@ -17,7 +17,8 @@ from app.conversation_bodies import (
 from app.errors import ConversationNotFound, Invalid, MessageNotFound
 from app.models import Conversation, Principal
 from app.providers.base import Catalog
-from app.services.run_engine import CANCELLED, RunEngine
+from app.services.endings import CANCELLED
+from app.services.run_engine import RunEngine
 from app.store.base import Conversations, Search
 
 SEEN_EVERY_MILLISECONDS = 60_000  # a temporary conversation's last reader is noted down this often at most

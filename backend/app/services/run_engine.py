@@ -12,8 +12,6 @@ from app.errors import Draining, ProviderError, StorageError, TooManyRuns, Upstr
 from app.eventlog.base import Journal
 from app.eventlog.memory import LiveLog
 from app.models import (
-    SERVICE_STOPPED,
-    STOPPED,
     Delta,
     Ending,
     Failure,
@@ -28,37 +26,13 @@ from app.models import (
     UsageDelta,
 )
 from app.services.asking import Candidate, ask
+from app.services.endings import ABANDONED, BROKEN, INTERRUPTED, NOT_SAVED, TOO_LONG, TOO_SLOW
 from app.services.recorder import RETRY_SECONDS, Recorder
 from app.services.transcript import fold, unfold
 from app.settings import Settings
 from app.store.base import Store
 from app.telemetry import log, where
 
-CANCELLED = Ending("cancelled", failure=STOPPED)
-ABANDONED = Ending(
-    "cancelled", failure=Failure("abandoned", "Nobody was reading this answer any more, so it was stopped.", True)
-)
-INTERRUPTED = Ending("interrupted", failure=SERVICE_STOPPED)
-NOT_SAVED = Ending(
-    "failed",
-    failure=Failure(
-        "not_saved",
-        "This answer could not be saved: there is no room left on the server's disk, or it cannot be written.",
-        True,
-    ),
-)
-TOO_SLOW = Ending(
-    "failed",
-    failure=Failure("upstream_timeout", "The model took too long to answer. What it said is kept; try again.", True),
-)
-TOO_LONG = Ending(
-    "failed",
-    failure=Failure("run_too_long", "The answer took longer than one answer may. What was said is kept.", True),
-)
-BROKEN = Ending(
-    "failed",
-    failure=Failure("internal", "Something went wrong inside the service. What was said is kept; try again.", True),
-)
 RETRY_AFTER_SECONDS = 5  # told to who is refused because the service is full
 STOP_SECONDS = 5.0  # closing a socket takes no time; a disk that is full may take the rest
 UNSAVED_RETRY_SECONDS = 2.0  # between attempts to write down an ending that the disk refused
@@ -109,6 +83,10 @@ class RunEngine:
         """This owner's run, while it lives here."""
         live = self._lives.get(run_id)
         return live if live is not None and live.run.owner_id == owner_id else None
+
+    def lives_of(self, owner_id: str) -> Sequence[LiveRun]:
+        """This owner's runs that live here."""
+        return [live for live in self._lives.values() if live.run.owner_id == owner_id]
 
     @property
     def draining(self) -> bool:

@@ -1,8 +1,8 @@
 """Forgets what is no longer to be kept, a little at a time."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
-from app.store.base import Conversations, Store
 from app.telemetry import log, where
 
 EVERY_SECONDS = 60.0  # what is over goes within a minute; where there is nothing, a look costs next to nothing
@@ -12,9 +12,9 @@ PAUSE_SECONDS = 0.2  # between two commits, so that live answers do not wait
 class Sweeper:
     """A task that from time to time takes away what is over: old runs, temporary conversations, what was deleted."""
 
-    def __init__(self, store: Store, conversations: Conversations) -> None:
-        self._store = store
-        self._conversations = conversations
+    def __init__(self, chores: Sequence[Callable[[], Awaitable[object]]]) -> None:
+        """Each of `chores` does a little, and says whether there is more to do."""
+        self._chores = chores
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -28,9 +28,8 @@ class Sweeper:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _sweep(self) -> None:
-        kept = self._conversations
-        for step in (self._store.sweep, kept.bury_forgotten, kept.erase, kept.tidy, kept.scrub):
-            while await step():  # noqa: ASYNC110 - nothing is waited for
+        for chore in self._chores:
+            while await chore():  # noqa: ASYNC110 - nothing is waited for
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _work(self) -> None:

@@ -3,19 +3,22 @@
 import random
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Literal, cast
 
 import msgspec
 from fastapi import Depends, Header, Path, Query, Request, Response
 
-from app.errors import Invalid, Malformed
-from app.models import LOCAL, Cursor, Principal, Spot
+from app.errors import Invalid, Malformed, NotAllowed
+from app.models import Cursor, Principal, Spot
 from app.protocols.base import WireFormat
 from app.protocols.chat import BareChat, ResumableChat
 from app.protocols.ui_message import UIMessage
+from app.services.account_service import AccountService
 from app.services.ai_service import AIService, Once, Started
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
+from app.services.gatekeeper import Gatekeeper
 from app.settings import Settings
 from app.web.connections import Connections
 from app.web.sse import MEDIA_TYPE, EventStream, Readable
@@ -24,6 +27,7 @@ RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered b
 MAX_LIMIT = 100  # items of a page; a message may be long
 DEFAULT_LIMIT = 50
 MAX_PLACE_CHARS = 64  # of a place in a list; ours are shorter
+COOKIE = "session"
 Format = Literal["chat", "ui"]
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -37,6 +41,8 @@ class Services(msgspec.Struct, frozen=True):
     ai: AIService
     conversations: ConversationService
     changes: ChangeFeed
+    accounts: AccountService
+    gatekeeper: Gatekeeper
     settings: Settings
     connections: Connections
     ready: Callable[[], Awaitable[None]]
@@ -46,13 +52,38 @@ async def _services(request: Request) -> Services:
     return cast(Services, request.state.services)
 
 
-async def _principal() -> Principal:
-    return LOCAL
-
-
-# All are coroutines: FastAPI runs plain functions in threads, and a GET's question is reserved before any wait.
 CurrentServices = Annotated[Services, Depends(_services)]
-CurrentPrincipal = Annotated[Principal, Depends(_principal)]
+
+
+async def _principal(request: Request, services: CurrentServices) -> Principal:
+    """By the header if there is one, else by the cookie: the same rule whatever carries it; never by the query."""
+    headers = request.headers
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key") or request.cookies.get(COOKIE)
+    return await services.gatekeeper.principal(shown)
+
+
+def _may(scope: str) -> Callable[[Principal], Awaitable[Principal]]:
+    async def check(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+        if scope not in principal.scopes:
+            raise NotAllowed(f"This needs the scope {scope}, which what you showed does not have.")
+        return principal
+
+    return check
+
+
+async def _person(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+    if principal.by_key:
+        raise NotAllowed("This is for people who sign in, not for keys.")
+    return principal
+
+
+# All are coroutines: FastAPI runs plain functions in threads, and without accounts nothing is waited for here, so that
+# a GET's question is reserved before any wait.
+CurrentPrincipal = Annotated[Principal, Depends(_may("read"))]
+Asker = Annotated[Principal, Depends(_may("chat"))]
+Administrator = Annotated[Principal, Depends(_may("admin"))]
+Person = Annotated[Principal, Depends(_person)]
 
 
 async def _cursor(
@@ -171,23 +202,23 @@ async def read_from(services: Services, principal: Principal, cursor: Cursor, wi
     reading = await services.ai.follow(principal, cursor, wire)
     if reading is None:
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    return _stream(services, reading, replayed=False)
+    return _stream(services, principal, reading, replayed=False)
 
 
 async def read_started(services: Services, principal: Principal, started: Started, wire: WireFormat) -> Response:
     """A run's log from its start as a stream."""
     reading = await services.ai.follow(principal, Cursor(started.run_id), wire)
     assert reading is not None  # only a cursor at the very end has nothing left
-    return _stream(services, reading, replayed=started.replayed)
+    return _stream(services, principal, reading, replayed=started.replayed)
 
 
 async def read_changes(services: Services, principal: Principal, after: int | None) -> Response:
     """The changes of this principal's after a number, and then as they happen."""
     retry = random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - spreads reconnects; no secret
-    return _stream(services, await services.changes.open(principal, after, retry), replayed=False)
+    return _stream(services, principal, await services.changes.open(principal, after, retry), replayed=False)
 
 
-def _stream(services: Services, reading: Readable, *, replayed: bool) -> EventStream:
+def _stream(services: Services, principal: Principal, reading: Readable, *, replayed: bool) -> EventStream:
     settings = services.settings
     return EventStream(
         reading,
@@ -195,4 +226,5 @@ def _stream(services: Services, reading: Readable, *, replayed: bool) -> EventSt
         keepalive=settings.keepalive_seconds,
         send_timeout=settings.send_timeout_seconds,
         replayed=replayed,
+        watch=partial(services.gatekeeper.watch, principal),
     )

@@ -90,7 +90,7 @@ class Gate:
         self._app = app
         self._hosts = frozenset(settings.allowed_hosts)
         self._origins = frozenset(settings.cors_origins)
-        self._allow_insecure = settings.allow_insecure
+        self._everyone = settings.allow_insecure or settings.accounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -115,11 +115,12 @@ class Gate:
         client, server = scope.get("client"), scope.get("server")
         # A Unix socket's file has rights of its own. Without one, no address means that the peer hid it by leaving.
         local = server is not None and server[1] is None if client is None else _is_loopback(client[0])
-        if self._allow_insecure or local:
+        if self._everyone or local:
             return
         raise WrongHost(
             "This service answers only its own machine while everyone who comes is the same user. "
-            "To let other machines in, set ALLOW_INSECURE=1 and add the name they use to ALLOWED_HOSTS."
+            "To let other machines in, set ACCOUNTS=1 (or ALLOW_INSECURE=1), and add the name they use to "
+            "ALLOWED_HOSTS."
         )
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:

@@ -30,6 +30,8 @@ def problem(error: ChatError, *, fields: list[dict[str, object]] | None = None) 
         errors=fields,
     )
     headers = {"Cache-Control": "no-store"}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="AI Chat Service"'
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     return JSONResponse(body.model_dump(exclude_none=True), error.status, headers, MEDIA_TYPE)
@@ -65,7 +67,8 @@ def describe(app: FastAPI) -> None:
 
 _WHEN = {
     400: "The request cannot be read, or the cursor is none.",
-    403: "The page that asks is not one of `CORS_ORIGINS`, or the browser only guesses that it may be needed.",
+    401: "There are accounts, and nobody is signed in.",
+    403: "What was shown does not open this, or the page that asks is not one of `CORS_ORIGINS`.",
     404: "There is no such thing, it is someone else's, or it is no longer kept.",
     409: "The answer that it is about is still being written.",
     413: "The body is larger than `MAX_BODY_BYTES`.",
@@ -73,6 +76,7 @@ _WHEN = {
     415: "The body is not `application/json`.",
     421: "The host is not one of `ALLOWED_HOSTS`, or the client is another machine.",
     422: "A field is missing, too long or not what it may be.",
+    429: "Too often. `Retry-After` says when to come back.",
     503: "The service is full, shutting down, or cannot save. `Retry-After` says when to come back.",
     507: "There is no room left to save.",
 }

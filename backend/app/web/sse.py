@@ -53,8 +53,12 @@ class EventStream(Response):
         keepalive: float,
         send_timeout: float,
         replayed: bool = False,
+        watch: Callable[[Callable[[], None]], Callable[[], None]] | None = None,
     ) -> None:
-        """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds."""
+        """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds.
+
+        `watch` is given what cuts the reader off, for when it may no longer read, and returns what ends the watch.
+        """
         super().__init__(
             headers={
                 "Cache-Control": "no-cache, no-transform",
@@ -68,6 +72,7 @@ class EventStream(Response):
         self._connections = connections
         self._keepalive = keepalive
         self._send_timeout = send_timeout
+        self._watch = watch
         self._waiter: asyncio.Future[None] | None = None
         self._news = False
         self._beat = False
@@ -83,12 +88,15 @@ class EventStream(Response):
         self._wrote_at = self._loop.time()
         leaving = asyncio.create_task(self._until_gone(receive), name="reader-leaving")
         self._timer = self._loop.call_later(min(self._keepalive, self._send_timeout), self._tick)
+        unwatch = self._watch(self._cut) if self._watch is not None else None
         self._reading.listen(self._ring)  # listen first, look second
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await self._write_all(send)
         finally:
             self._reading.unlisten(self._ring)
+            if unwatch is not None:
+                unwatch()
             self._timer.cancel()
             leaving.cancel()
 

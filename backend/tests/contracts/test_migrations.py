@@ -13,11 +13,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 
+from app.accounts import tables as account_tables
 from app.database import Database
 from app.errors import StartRefused
-from app.store import schema
-from app.store.tables import metadata
+from app.store import schema, tables
 
+METADATA: Any = [tables.metadata, account_tables.metadata]
 # What a service of the first schema left behind: an answer, one that was being written, a key, and the journal.
 FIRST_ROWS = """
 INSERT INTO messages
@@ -71,11 +72,12 @@ async def test_the_migrated_schema_is_the_one_the_code_expects(database: Databas
     def differences(connection: Connection) -> list[Any]:
         opts = {"compare_type": True, "compare_server_default": True, "include_name": without_shadows}
         context = MigrationContext.configure(connection, opts=opts)
-        return compare_metadata(context, metadata)
+        return compare_metadata(context, METADATA)
 
     assert await asyncio.to_thread(database.alone, differences) == []
     expected = create_engine(f"sqlite:///{tmp_path / 'expected.db'}")
-    metadata.create_all(expected)
+    for metadata in METADATA:
+        metadata.create_all(expected)
     expected.dispose()
     with closing(sqlite3.connect(tmp_path / "expected.db")) as one, closing(sqlite3.connect(database.path)) as other:
         assert described(other) == described(one)
