@@ -14,15 +14,17 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 
 from app.store import search
+from app.store.changes import SqlChanges
+from app.store.conversations import SqlConversations
 from app.store.tables import messages
 from bench import world
 from bench.corpus import APART, BEGINNING, ELSEWHERE, LAST, NEVER_TOUCHING, ONCE
@@ -97,6 +99,31 @@ async def searching(here: World) -> AsyncIterator[Row]:
     await here.database.submit(_without(giants), durable=False)
 
 
+async def reading(here: World) -> AsyncIterator[Row]:
+    """A page of the long branch and of the list, and what a prompt reads of it."""
+    kept = SqlConversations(here.database, SqlChanges(here.database), here.clock)
+    end, middle = await here.database.read(lambda connection: _branch(connection, here.long_one))
+
+    async def times(look: Callable[[], Awaitable[Any]]) -> tuple[float, ...]:
+        return _spread([await _timed(look()) for _ in range(QUESTIONS + WARM_UP)][WARM_UP:])
+
+    reads: dict[str, Callable[[], Awaitable[Any]]] = {
+        "the newest 50 messages of the long branch": lambda: kept.page(here.asker, here.long_one, end, 50),
+        "50 messages above its middle": lambda: kept.page(here.asker, here.long_one, middle, 50, above=True),
+        "64 messages for a prompt": lambda: kept.branch(here.asker, here.long_one, end, 64),
+        "50 conversations of the list": lambda: kept.conversations(here.asker, 50, None, archived=False, pinned=None),
+    }
+    for name, look in reads.items():
+        yield Row("A page of a conversation, ms", name, await times(look))
+
+
+def _branch(connection: Connection, conversation: str) -> tuple[str, str]:
+    """The last message of its longest branch, and the one half-way."""
+    statement = select(messages.c.id, messages.c.depth).where(messages.c.conversation_id == conversation)
+    end = connection.execute(statement.order_by(messages.c.depth.desc()).limit(1)).one()
+    return end.id, connection.execute(statement.where(messages.c.depth == end.depth // 2).limit(1)).one().id
+
+
 async def tidying(here: World) -> AsyncIterator[Row]:
     """All of the index made one piece, so that what was taken out leaves the file."""
     took: list[float] = []
@@ -113,7 +140,14 @@ async def tidying(here: World) -> AsyncIterator[Row]:
 
 
 # In this order: the commits of single messages leave the index in as many pieces as it ever has.
-MEASUREMENTS: tuple[Callable[[World], AsyncIterator[Row]], ...] = (building, removing, writing, searching, tidying)
+MEASUREMENTS: tuple[Callable[[World], AsyncIterator[Row]], ...] = (
+    building,
+    reading,
+    removing,
+    writing,
+    searching,
+    tidying,
+)
 
 
 async def _asked(here: World, finder: search.SqlSearch, question: Question) -> list[float]:
