@@ -82,7 +82,7 @@ class SqlConversations:
             if "head_id" in changed:
                 changed["head_id"] = tree.newest_below(connection, conversation, changed["head_id"])
             if changed:
-                _update(connection, conversation, changed)
+                tree.change(connection, conversation, changed)
                 self._record(connection, conversation, now)
             return tree.find(connection, owner_id, conversation_id)
 
@@ -202,7 +202,7 @@ class SqlConversations:
             conversation = _one(connection, statement)
             if conversation is not None:
                 tree.retitle(connection, conversation, title)
-                _update(connection, conversation, {"title": title, "titled": "model"})
+                tree.change(connection, conversation, {"title": title, "titled": "model"})
                 self._record(connection, conversation, now)
 
         await self._changes.submit(owner_id, write, durable=False)
@@ -243,14 +243,6 @@ def _one(connection: Connection, statement: Any) -> Conversation | None:
     return conversation_of(row) if row is not None else None
 
 
-def _update(connection: Connection, conversation: Conversation, values: Mapping[str, Any]) -> None:
-    connection.execute(
-        update(conversations)
-        .where(conversations.c.id == conversation.id, owned(conversations, conversation.owner_id))
-        .values(**values)
-    )
-
-
 # ── Deleting ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -259,7 +251,7 @@ def _bury(connection: Connection, conversation: Conversation, now: int) -> None:
     if conversation.title and not conversation.temporary:
         search.remove_title(connection, conversation.id, conversation.title)
     hidden = {"title": "", "system": None, "model": None, "seen_at": None, "deleted_at": now}
-    _update(connection, conversation, hidden)
+    tree.change(connection, conversation, hidden)
     if not conversation.temporary:
         change_log.record(connection, conversation.owner_id, "deleted", conversation.id, now)
 

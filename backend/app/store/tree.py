@@ -57,7 +57,7 @@ def plant(connection: Connection, run: Run, place: Place) -> None:
         retitle(connection, conversation, place.title)
     if conversation.temporary:
         values |= {"seen_at": run.created_at}
-    _update(connection, conversation, values)
+    change(connection, conversation, values)
     if not conversation.temporary:
         changes.record(connection, run.owner_id, "started", conversation.id, run.created_at, run.id)
 
@@ -87,7 +87,7 @@ def ripen(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
         return  # it is being deleted, and this answer with it
     ended_at = run.ended_at or run.created_at
     seen = {"seen_at": ended_at} if conversation.temporary else {}
-    _update(connection, conversation, {"updated_at": max(conversation.updated_at, ended_at), **seen})
+    change(connection, conversation, {"updated_at": max(conversation.updated_at, ended_at), **seen})
     index(connection, conversation, answer)
     if not conversation.temporary:
         changes.record(connection, run.owner_id, "ended", conversation.id, ended_at, run.id)
@@ -126,7 +126,8 @@ def _insert(connection: Connection, conversation: Conversation, message: Message
     connection.execute(insert(messages).values(**message_columns(message, conversation.owner_id)))
 
 
-def _update(connection: Connection, conversation: Conversation, values: Mapping[str, Any]) -> None:
+def change(connection: Connection, conversation: Conversation, values: Mapping[str, Any]) -> None:
+    """Change some columns of a conversation's row."""
     connection.execute(
         update(conversations)
         .where(conversations.c.id == conversation.id, owned(conversations, conversation.owner_id))

@@ -17,11 +17,12 @@ from app.database import Database
 from app.errors import ConversationNotFound, MessageNotFound
 from app.models import Conversation, Part, Run, Usage
 from app.store import conversations as conversation_store
-from app.store import schema, sql, tree
+from app.store import sql, tree
 from app.store.base import Change, Place, Question
 from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
+from tests.support.databases import count, migrated
 
 HOUR = 3600 * 1000  # milliseconds
 DAY = 24 * HOUR
@@ -92,23 +93,14 @@ class Kit(NamedTuple):
             commits += 1
         return commits
 
-    def count(self, table: str) -> int:
-        """Rows, as any other process sees them."""
-        with closing(sqlite3.connect(self.database.path)) as other:
-            return other.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-
 
 @pytest.fixture(params=["sqlite"])
 async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
     assert request.param == "sqlite"
-    database = Database(tmp_path / "chat.db")
-    await asyncio.to_thread(database.open)
-    await asyncio.to_thread(database.alone, schema.migrate)
-    database.start()
-    clock, changes = MovedClock(), SqlChanges(database)
-    store = sql.SqlStore(database, changes, clock, run_retention_hours=24)
-    yield Kit(store, SqlConversations(database, changes, clock), changes, SqlSearch(database), clock, database)
-    await database.close()
+    async with migrated(tmp_path) as database:
+        clock, changes = MovedClock(), SqlChanges(database)
+        store = sql.SqlStore(database, changes, clock, run_retention_hours=24)
+        yield Kit(store, SqlConversations(database, changes, clock), changes, SqlSearch(database), clock, database)
 
 
 # ── Whose they are ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -147,7 +139,7 @@ async def test_nothing_of_someone_else_s_is_there_to_read_or_to_change(kit: Kit)
     assert [change.conversation_id for change in await kit.changed("bob")] == [bob.id]
     kept = await kit.conversations.conversation("ann", ann.id)
     assert kept is not None
-    assert (kept.title, kept.head_id, kit.count("messages")) == ("canary", run.message_id, 2)
+    assert (kept.title, kept.head_id, count(kit.database, "messages")) == ("canary", run.message_id, 2)
 
 
 # ── Deleting ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +152,12 @@ async def test_a_deleted_conversation_is_gone_in_one_commit_with_all_that_hung_o
     await kit.answered(other)
     assert await kit.conversations.delete("ann", one.id) == [live.id]
     tables = ("conversations", "messages", "runs", "search_entries")
-    assert [kit.count(table) for table in tables] == [1, 2, 1, 3]  # a title, a question and an answer are left
+    assert [count(kit.database, table) for table in tables] == [
+        1,
+        2,
+        1,
+        3,
+    ]  # a title, a question and an answer are left
     assert await kit.found() == 2
     with pytest.raises(ConversationNotFound):
         await kit.conversations.delete("ann", one.id)
@@ -177,13 +174,13 @@ async def test_a_long_one_is_hidden_at_once_and_goes_in_small_commits(
         await kit.answered(long)
     run = await kit.answered(long)
     await kit.conversations.delete("ann", long.id)
-    assert kit.count("messages") == 18
+    assert count(kit.database, "messages") == 18
     assert (await kit.found(), await kit.store.run("ann", run.id)) == (0, None)
     assert await kit.conversations.conversation("ann", long.id) is None
     late = await kit.conversation()
     await kit.answered(late)
     assert await kit.erased() == 5
-    assert [kit.count(table) for table in ("conversations", "messages", "search_entries")] == [1, 2, 3]
+    assert [count(kit.database, table) for table in ("conversations", "messages", "search_entries")] == [1, 2, 3]
 
 
 async def test_nothing_that_was_deleted_is_left_in_the_files(kit: Kit) -> None:
@@ -246,7 +243,7 @@ async def test_a_temporary_one_is_kept_nowhere_an_hour_after_its_last_reader(kit
     assert await kit.conversations.bury_forgotten()
     assert not await kit.conversations.bury_forgotten()
     await kit.erased()
-    assert [kit.count(table) for table in ("conversations", "messages", "runs")] == [1, 0, 0]
+    assert [count(kit.database, table) for table in ("conversations", "messages", "runs")] == [1, 0, 0]
     assert await kit.conversations.conversation("ann", kept.id) is not None
 
 
@@ -266,7 +263,7 @@ async def test_a_temporary_one_is_on_no_list_and_found_by_no_search(kit: Kit) ->
     await kit.answered(passing)
     await kit.conversations.change("ann", passing.id, {"title": "canary again"})
     await kit.conversations.delete("ann", passing.id)
-    assert (await kit.found(), kit.count("search_entries"), await kit.changed()) == (0, 0, [])
+    assert (await kit.found(), count(kit.database, "search_entries"), await kit.changed()) == (0, 0, [])
 
 
 # ── Titles ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -335,7 +332,7 @@ async def test_changes_are_kept_for_a_day_and_older_places_are_told_so(kit: Kit)
     await kit.conversation()
     while await kit.store.sweep():
         pass
-    assert kit.count("changes") == 1
+    assert count(kit.database, "changes") == 1
     assert await kit.changes.since("ann", 4, 10) is None
     assert [change.number for change in await kit.changed(after=5)] == [6]
     assert await kit.changed(after=6) == []

@@ -17,7 +17,7 @@ from app.errors import StorageFull
 from app.eventlog import sqlite as journals
 from app.eventlog.base import Journal
 from app.models import Piece
-from app.store import schema
+from tests.support.databases import migrated
 from tests.support.waiting import until
 
 
@@ -52,12 +52,8 @@ class Kit(NamedTuple):
 @pytest.fixture(params=["sqlite"])
 async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
     assert request.param == "sqlite"
-    database = Database(tmp_path / "chat.db")
-    await asyncio.to_thread(database.open)
-    await asyncio.to_thread(database.alone, schema.migrate)
-    database.start()
-    yield Kit(journals.SqliteJournal(database), database, tmp_path)
-    await database.close()
+    async with migrated(tmp_path) as database:
+        yield Kit(journals.SqliteJournal(database), database, tmp_path)
 
 
 def piece(text: str, offset: int = 0, part: int = 0) -> Piece:

@@ -1,6 +1,5 @@
 """The contract of the search: what is found, by whom, in which order, and in how many pages."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import closing
@@ -14,10 +13,11 @@ from sqlalchemy import Connection, delete, insert, update
 from app.clock import Clock
 from app.database import Database
 from app.models import Part
-from app.store import schema, search
+from app.store import search
 from app.store.base import Found, Search
 from app.store.tables import conversations, messages
 from app.store.words import index_words
+from tests.support.databases import migrated
 
 START = 1_750_000_000_000  # some moment, in milliseconds
 
@@ -98,12 +98,8 @@ class Kit(NamedTuple):
 @pytest.fixture(params=["sqlite"])
 async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
     assert request.param == "sqlite"
-    database = Database(tmp_path / "chat.db")
-    await asyncio.to_thread(database.open)
-    await asyncio.to_thread(database.alone, schema.migrate)
-    database.start()
-    yield Kit(search.SqlSearch(database), database, Clock())
-    await database.close()
+    async with migrated(tmp_path) as database:
+        yield Kit(search.SqlSearch(database), database, Clock())
 
 
 # ── What is found ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,9 +1,7 @@
 """The contract of the store: what is kept, whose it is, and that a run ends once."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +13,10 @@ from app.database import Database
 from app.errors import KeyReused, StorageFull
 from app.models import Failure, Part, Piece, Run, Usage
 from app.services.transcript import whole
-from app.store import schema, sql
+from app.store import sql
 from app.store.base import Key, Store
 from app.store.changes import SqlChanges
+from tests.support.databases import count, migrated
 
 HOUR = 3600 * 1000  # milliseconds
 KEY = Key("click-1", "a" * 64)
@@ -55,11 +54,6 @@ class Kit(NamedTuple):
         """The same run at its end."""
         return msgspec.structs.replace(run, status=status, ended_at=self.clock.now(), **more)
 
-    def count(self, table: str) -> int:
-        """Rows, as any other process sees them."""
-        with closing(sqlite3.connect(self.database.path)) as other:
-            return other.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-
     async def recover(self, texts: dict[str, list[Piece]] | None = None) -> int:
         """What a start after a crash does."""
         now = self.clock.now()
@@ -71,13 +65,9 @@ class Kit(NamedTuple):
 @pytest.fixture(params=["sqlite"])
 async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
     assert request.param == "sqlite"
-    database = Database(tmp_path / "chat.db")
-    await asyncio.to_thread(database.open)
-    await asyncio.to_thread(database.alone, schema.migrate)
-    database.start()
-    clock = MovedClock()
-    yield Kit(sql.SqlStore(database, SqlChanges(database), clock, run_retention_hours=48), clock, database)
-    await database.close()
+    async with migrated(tmp_path) as database:
+        clock = MovedClock()
+        yield Kit(sql.SqlStore(database, SqlChanges(database), clock, run_retention_hours=48), clock, database)
 
 
 async def test_what_was_accepted_is_found_with_an_empty_answer(kit: Kit) -> None:
@@ -163,13 +153,17 @@ async def test_a_known_key_gives_the_same_run_and_writes_nothing(kit: Kit) -> No
     again = await kit.accepted(key=KEY)
     found = await kit.store.find("ann", KEY)
     assert again == first == found
-    assert (kit.count("runs"), kit.count("messages"), kit.count("idempotency_keys")) == (1, 1, 1)
+    assert (count(kit.database, "runs"), count(kit.database, "messages"), count(kit.database, "idempotency_keys")) == (
+        1,
+        1,
+        1,
+    )
 
 
 async def test_one_key_at_the_same_moment_makes_one_run(kit: Kit) -> None:
     runs = await asyncio.gather(*(kit.accepted(key=KEY) for _ in range(20)))
     assert len({run.id for run in runs}) == 1
-    assert (kit.count("runs"), kit.count("messages")) == (1, 1)
+    assert (count(kit.database, "runs"), count(kit.database, "messages")) == (1, 1)
 
 
 async def test_a_key_used_for_something_else_is_refused_and_writes_nothing(kit: Kit) -> None:
@@ -179,7 +173,7 @@ async def test_a_key_used_for_something_else_is_refused_and_writes_nothing(kit: 
         await kit.accepted(key=other)
     with pytest.raises(KeyReused):
         await kit.store.find("ann", other)
-    assert (kit.count("runs"), kit.count("messages")) == (1, 1)
+    assert (count(kit.database, "runs"), count(kit.database, "messages")) == (1, 1)
 
 
 async def test_the_same_key_of_two_people_is_two_keys(kit: Kit) -> None:
@@ -213,7 +207,11 @@ async def test_what_is_no_longer_kept_is_not_there_and_then_forgotten(kit: Kit) 
     assert await kit.store.sweep() == 1
     assert await kit.store.sweep() == 0
     assert await kit.store.run("ann", live.id) is not None, "a run that has not ended is kept, however old"
-    assert (kit.count("runs"), kit.count("messages"), kit.count("idempotency_keys")) == (1, 1, 0)
+    assert (count(kit.database, "runs"), count(kit.database, "messages"), count(kit.database, "idempotency_keys")) == (
+        1,
+        1,
+        0,
+    )
 
 
 async def test_much_is_forgotten_in_small_commits(kit: Kit) -> None:
@@ -221,7 +219,7 @@ async def test_much_is_forgotten_in_small_commits(kit: Kit) -> None:
         await kit.store.finish(kit.ended(run), ())
     kit.clock.ahead = 49 * HOUR
     assert [await kit.store.sweep() for _ in range(3)] == [sql.SWEEP_ROWS, 20, 0]
-    assert (kit.count("runs"), kit.count("messages")) == (0, 0)
+    assert (count(kit.database, "runs"), count(kit.database, "messages")) == (0, 0)
 
 
 async def test_recovery_ends_what_was_left_over_with_the_text_that_was_kept(kit: Kit) -> None:
@@ -260,5 +258,5 @@ async def test_a_full_disk_refuses_and_keeps_nothing(kit: Kit) -> None:
     assert kept is not None
     assert kept.run == run
     kit.database._raw.execute("PRAGMA max_page_count=1000000")
-    assert (kit.count("runs"), kit.count("idempotency_keys")) == (1, 0)
+    assert (count(kit.database, "runs"), count(kit.database, "idempotency_keys")) == (1, 0)
     assert await kit.store.finish(kit.ended(run), PARTS)
