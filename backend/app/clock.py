@@ -1,11 +1,16 @@
 """Time and new ids: the one place both come from, handed in so that a test can move time."""
 
+import re
 import secrets
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 
 ID_LENGTH = 26  # 130 bits of base 32 hold the 128 bits of an id
+LATEST = 7_258_118_400_000  # the year 2200: from where on the floats of `rfc3339` would lose milliseconds
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's alphabet: lower case, no i, l, o, u
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Clock:
@@ -21,10 +26,34 @@ class Clock:
 
     def new_id(self) -> str:
         """A fresh id, `[0-9a-z]{26}`: 48 bits of time, then 80 random bits, so that ids sort by age."""
-        value = (self.now() & 0xFFFF_FFFF_FFFF) << 80 | secrets.randbits(80)
-        return "".join(_DIGITS[value >> shift & 31] for shift in range(125, -5, -5))
+        return _id(self.now(), secrets.randbits(80))
+
+
+def derived_id(at: int, *words: str) -> str:
+    """An id for something of `at` (milliseconds since 1970): always the same for the same words, and for no others."""
+    digest = blake2b("\0".join(words).encode(), digest_size=10).digest()
+    return _id(at, int.from_bytes(digest))
 
 
 def rfc3339(milliseconds: int) -> str:
     """A stored time as RFC 3339 in UTC, to the millisecond."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def milliseconds(text: str) -> int:
+    """A time as RFC 3339 spells it, in any zone; what is finer than a millisecond is left out.
+
+    Raises:
+        ValueError: it is none, or is not between 1970 and `LATEST`.
+    """
+    if not _RFC3339.fullmatch(text):
+        raise ValueError(text)
+    at = (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(milliseconds=1)
+    if not 0 <= at < LATEST:
+        raise ValueError(text)
+    return at
+
+
+def _id(at: int, low: int) -> str:
+    value = (at & 0xFFFF_FFFF_FFFF) << 80 | low
+    return "".join(_DIGITS[value >> shift & 31] for shift in range(125, -5, -5))

@@ -198,3 +198,18 @@ class FoundList(BaseModel):
 
     items: list[FoundBody]
     next: str | None = Field(None, description="`before` of the next page; none on the last one.")
+
+
+class SkippedBody(BaseModel):
+    """Something of an imported file that was not taken over."""
+
+    where: str = Field(examples=["[12].mapping[0f2c…]"])
+    why: str = Field(examples=["A part of the kind image_asset_pointer is not taken over."])
+
+
+class ImportBody(BaseModel):
+    """What an import added. What had been there already is not counted."""
+
+    conversations: int
+    messages: int
+    skipped: list[SkippedBody] = Field(description="At most 1,000; then one more that says how many there are besides.")

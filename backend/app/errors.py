@@ -191,6 +191,15 @@ class TooManyRuns(Refusal):
     status, code, retryable = 503, "too_many_runs", True
 
 
+class ImportBusy(Refusal):
+    """One import at a time: a second one is told before it sends its file, instead of waiting with it."""
+
+    status, code, retryable = 503, "import_busy", True
+
+    def __init__(self) -> None:
+        super().__init__("Another import is running. Try again when it is over.", retry_after=10)
+
+
 class Draining(Refusal):
     status, code, retryable = 503, "draining", True
 

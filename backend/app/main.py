@@ -25,12 +25,14 @@ from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
 from app.providers.session import session as provider_session
-from app.routers import accounts, admin, chat, conversations, events, health, pages, runs
+from app.routers import accounts, admin, chat, conversations, events, health, pages, runs, transfer
 from app.services.account_service import AccountService
 from app.services.ai_service import AIService
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
+from app.services.export_service import ExportService
 from app.services.gatekeeper import Gatekeeper
+from app.services.import_service import ImportService
 from app.services.planning import Planner
 from app.services.run_engine import RunEngine
 from app.services.sweeper import Sweeper
@@ -41,11 +43,12 @@ from app.store import schema, sql
 from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
+from app.store.transfer import SqlTransfers
 from app.telemetry import log
 from app.web import problems
 from app.web.connections import Connections
 from app.web.deps import Services
-from app.web.middleware import TRANSPORT, Boundary, Envelope, Gate, Limits, transport_of
+from app.web.middleware import TRANSPORT, BodyLimit, Boundary, Envelope, Gate, Limits, transport_of
 
 LAST_FRAMES_SECONDS = 2.0  # after the drain, for readers to be told how it ended
 
@@ -118,6 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         chat.router,
         runs.router,
         conversations.router,
+        transfer.router,
         events.router,
         accounts.router,
         admin.router,
@@ -131,7 +135,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.mount(pages.ASSETS, pages.assets())
     # Added last stands outermost: envelope, gate, CORS, limits, boundary.
     app.add_middleware(Boundary)
-    app.add_middleware(Limits, settings=settings)
+    app.add_middleware(
+        Limits,
+        limit=BodyLimit(settings.max_body_bytes, "Shorten the history."),
+        limits={transfer.IMPORT: BodyLimit(settings.import_max_bytes, "Split the file, or raise IMPORT_MAX_BYTES.")},
+    )
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -173,6 +181,8 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
     passwords = Passwords()
     stack.callback(passwords.close)
     gatekeeper = Gatekeeper(kept, clock)
+    transfers = SqlTransfers(database, changes, clock)
+    imports = ImportService(transfers, conversations, settings.max_output_chars)
     sweeper = Sweeper(
         [
             store.sweep,
@@ -189,6 +199,7 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
     def drain() -> None:
         engine.drain()
         feed.drain()
+        imports.drain()
         asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
@@ -212,6 +223,8 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
         ai=ai,
         conversations=talks,
         changes=feed,
+        exports=ExportService(transfers, clock),
+        imports=imports,
         accounts=AccountService(kept, passwords, gatekeeper, engine, settings, clock),
         gatekeeper=gatekeeper,
         settings=settings,

@@ -92,6 +92,7 @@ class Settings(BaseSettings):
         256 * 2**20, ge=65536, description="Text of answers being written, held in memory, in bytes."
     )
     max_body_bytes: int = Field(4 * 2**20, ge=1024, description="Largest request body, in bytes.")
+    import_max_bytes: int = Field(2**30, ge=1024, description="Largest file that can be imported, in bytes.")
     max_message_chars: int = Field(32_000, ge=1, description="Longest message, in characters.")
     max_history_items: int = Field(400, ge=0, description="Most messages in a request's history.")
     max_output_chars: int = Field(400_000, ge=1, description="Longest answer kept, in characters.")

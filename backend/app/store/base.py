@@ -254,3 +254,70 @@ class Search(Protocol):
             StorageError: the database cannot be read.
         """
         ...
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A conversation as an export begins to read it."""
+
+    conversation: Conversation
+    head_id: str | None  # the last message of the branch shown that is not being written
+    last_id: str  # its newest message now; what comes later is not part of the export. Empty: it has none
+
+
+class Planted(msgspec.Struct, frozen=True):
+    """What an import added."""
+
+    created: bool  # whether the conversation was not there
+    messages: int
+    whole: bool = True  # False: somebody deleted the conversation meanwhile
+
+
+class Transfers(Protocol):
+    """Conversations on their way into files and out of files. What is not this owner's is not there."""
+
+    async def ids(self, owner_id: str, after: str, limit: int) -> Sequence[str]:
+        """Up to `limit` conversations after that id, in the order of ids, without temporary ones."""
+        ...
+
+    async def open(self, owner_id: str, conversation_id: str) -> Opened | None:
+        """A conversation, to be read by `messages` up to its `last_id`."""
+        ...
+
+    async def messages(self, owner_id: str, opened: Opened, after: str) -> Sequence[Message]:
+        """Some messages after that id, in the order of ids: as many as are held in memory at a time; none at the end.
+
+        Raises:
+            ConversationNotFound: it was deleted meanwhile.
+        """
+        ...
+
+    async def path(self, owner_id: str, opened: Opened) -> Sequence[str]:
+        """The ids of the branch shown, from its beginning."""
+        ...
+
+    async def along(self, owner_id: str, opened: Opened, ids: Sequence[str]) -> Sequence[Message]:
+        """The first of these messages, in this order: as many as are held in memory at a time.
+
+        Raises:
+            ConversationNotFound: it was deleted meanwhile.
+        """
+        ...
+
+    async def plant(self, conversation: Conversation, messages: Sequence[Message]) -> Planted:
+        """Add a conversation of a file, each message after those it needs; or to one that is there, what it lacks.
+
+        Ids that are somebody else's, or in use elsewhere, are replaced, by the same ones each time. It is done in
+        short commits; broken off in the middle and done again, it is whole.
+
+        Raises:
+            StorageFull, StorageError: what was not committed is not there.
+        """
+        ...
+
+    async def settle(self) -> None:
+        """Return once all that was planted would survive a power cut.
+
+        Raises:
+            StorageFull, StorageError: it would not.
+        """
+        ...

@@ -21,6 +21,7 @@ from app.store.words import Phrase, index_words, query_words
 
 REMOVED_AT_ONCE = 500  # ids in one statement
 TIDIED_PAGES = 64  # of 4 KB; some 10 ms, so that live answers do not wait
+NUMBERS_AT_ONCE = 500  # in one statement
 _LAST = 2**63 - 1  # SQLite's largest number
 
 _parts = msgspec.json.Decoder(tuple[Part, ...])
@@ -67,6 +68,29 @@ def add(
     number = _free_number(connection, created_at)
     connection.exec_driver_sql(_ENTER, (number, owner_id, conversation_id, message_id))
     connection.exec_driver_sql(_INDEX, (number, _marked(owner_id, words)))
+
+
+def marked_words(owner_id: str, text: str) -> str:
+    """The words of a text for `add_all`; empty where it has none. It takes its time, and needs no writer."""
+    words = index_words(text)
+    return _marked(owner_id, words) if words else ""
+
+
+def add_all(
+    connection: Connection, owner_id: str, conversation_id: str, entries: Sequence[tuple[str, str, int]]
+) -> None:
+    """Let many messages be found, as `add` does: id, `marked_words` and time of each."""
+    if not entries:
+        return
+    entries = sorted(entries, key=lambda entry: entry[2])
+    numbers = _free_numbers(connection, [created_at for _, _, created_at in entries])
+    rows = [
+        {"number": number, "owner_id": owner_id, "conversation_id": conversation_id, "message_id": message_id}
+        for number, (message_id, _, _) in zip(numbers, entries, strict=True)
+    ]
+    connection.execute(insert(search_entries), rows)
+    words = [(number, words) for number, (_, words, _) in zip(numbers, entries, strict=True)]
+    connection.exec_driver_sql(_INDEX, words)
 
 
 def remove(connection: Connection, texts: Mapping[str, str]) -> None:
@@ -154,6 +178,38 @@ def _free_number(connection: Connection, created_at: int) -> int:
         if last < first + width - 1:
             return last + 1
         first, width = first + width, width * 2
+
+
+def _free_numbers(connection: Connection, times: Sequence[int]) -> list[int]:
+    """A number for each of `times`, which are sorted: mostly one look for all of them."""
+    numbers: list[int] = []
+    while len(numbers) < len(times):
+        wanted = _one_after_another(times[len(numbers) :], numbers[-1] + 1 if numbers else 0)
+        taken = _taken(connection, wanted)
+        for place, number in enumerate(wanted):
+            if number not in taken:
+                numbers.append(number)
+                continue
+            numbers.append(_free_number(connection, number))
+            if place + 1 < len(wanted) and wanted[place + 1] <= numbers[-1]:
+                break  # the others move, too: look again
+    return numbers
+
+
+def _one_after_another(times: Sequence[int], least: int) -> list[int]:
+    numbers: list[int] = []
+    for created_at in times:
+        numbers.append(max(created_at, least))
+        least = numbers[-1] + 1
+    return numbers
+
+
+def _taken(connection: Connection, numbers: Sequence[int]) -> set[int]:
+    taken: set[int] = set()
+    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
+        some = search_entries.c.number.in_(numbers[start : start + NUMBERS_AT_ONCE])
+        taken.update(connection.scalars(select(search_entries.c.number).where(some)))
+    return taken
 
 
 def _take_out(connection: Connection, entries: Sequence[tuple[Row[Any], str]]) -> None:

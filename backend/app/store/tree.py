@@ -20,6 +20,8 @@ from app.store.rows import (
 )
 from app.store.tables import conversations, messages
 
+MAX_DEPTH = 2**31 - 1  # of a branch: what the column holds
+
 # ── Growing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -200,6 +202,12 @@ def branch(connection: Connection, conversation: Conversation, leaf: str, limit:
         select_messages().join(path, path.c.id == messages.c.id).where(path.c.step >= int(above)).order_by(path.c.step)
     )
     return [message_of(row) for row in connection.execute(statement)]
+
+
+def path(connection: Connection, conversation: Conversation, leaf: str) -> list[str]:
+    """The ids of the branch that ends with `leaf`, from its beginning."""
+    above = _path(conversation, leaf, MAX_DEPTH)
+    return list(connection.scalars(select(above.c.id).order_by(above.c.step.desc())))
 
 
 def page(connection: Connection, conversation: Conversation, leaf: str, limit: int, *, above: bool) -> Page:

@@ -18,9 +18,12 @@ from app.services.account_service import AccountService
 from app.services.ai_service import AIService, Once, Started
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
+from app.services.export_service import Export, ExportService
 from app.services.gatekeeper import Gatekeeper
+from app.services.import_service import ImportService
 from app.settings import Settings
 from app.web.connections import Connections
+from app.web.download import Download
 from app.web.sse import MEDIA_TYPE, EventStream, Readable
 
 RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered by all readers in one moment
@@ -41,6 +44,8 @@ class Services(msgspec.Struct, frozen=True):
     ai: AIService
     conversations: ConversationService
     changes: ChangeFeed
+    exports: ExportService
+    imports: ImportService
     accounts: AccountService
     gatekeeper: Gatekeeper
     settings: Settings
@@ -216,6 +221,17 @@ async def read_changes(services: Services, principal: Principal, after: int | No
     """The changes of this principal's after a number, and then as they happen."""
     retry = random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - spreads reconnects; no secret
     return _stream(services, principal, await services.changes.open(principal, after, retry), replayed=False)
+
+
+def download(services: Services, export: Export) -> Response:
+    """A file, as it is made."""
+    return Download(
+        export.pieces,
+        services.connections,
+        name=export.name,
+        media_type=export.media_type,
+        send_timeout=services.settings.send_timeout_seconds,
+    )
 
 
 def _stream(services: Services, principal: Principal, reading: Readable, *, replayed: bool) -> EventStream:

@@ -42,6 +42,14 @@ def read_json(text: bytes | str) -> Any:
     raise HTTPException(400, f"The JSON is nested deeper than {MAX_NESTING} levels.")
 
 
+def check_is_json(request: Request) -> None:
+    """Raises HTTPException, 415, where the headers do not say that the body is JSON as it stands."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    plain = request.headers.get("content-encoding", "identity").lower() == "identity"
+    if media_type != "application/json" or not plain:
+        raise HTTPException(415, "The body must be JSON: send it uncompressed, with Content-Type: application/json.")
+
+
 class JsonRequest(Request):
     """A request whose body is read by `read_json`."""
 
@@ -60,14 +68,7 @@ class JsonRoute(APIRoute):
 
         async def checked(request: Request) -> Response:
             if field is not None and (field.field_info.is_required() or _has_body(request)):
-                media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-                if (
-                    media_type != "application/json"
-                    or request.headers.get("content-encoding", "identity").lower() != "identity"
-                ):
-                    raise HTTPException(
-                        415, "The body must be JSON: send it uncompressed, with Content-Type: application/json."
-                    )
+                check_is_json(request)
             return await handle(JsonRequest(request.scope, request.receive))
 
         return checked

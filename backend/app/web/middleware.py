@@ -3,7 +3,9 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -171,12 +173,21 @@ class Boundary:
                 await problem(ChatError("Something went wrong inside the service. Try again."))(scope, receive, send)
 
 
+class BodyLimit(NamedTuple):
+    """How large a body may be, in bytes, and what to do about one that is larger."""
+
+    most: int
+    advice: str
+
+
 class Limits:
     """How much a request may carry. The body is counted while it is read, whatever its length said."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, limit: BodyLimit, limits: Mapping[str, BodyLimit]) -> None:
+        """`limit` holds for every path that has none of its own in `limits`."""
         self._app = app
-        self._max_body = settings.max_body_bytes
+        self._limit = limit
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -185,14 +196,14 @@ class Limits:
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
             await problem(QueryTooLong("The address is too long. Send the question by POST."))(scope, receive, send)
             return
-        await _Counted(self._app, self._max_body)(scope, receive, send)
+        await _Counted(self._app, self._limits.get(_route(scope), self._limit))(scope, receive, send)
 
 
 class _Counted:
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
+    def __init__(self, app: ASGIApp, limit: BodyLimit) -> None:
         self._app = app
-        self._max_body = max_body
-        self._refusal = BodyTooLarge(f"The body is larger than {max_body:,} bytes. Shorten the history.")
+        self._max_body = limit.most
+        self._refusal = BodyTooLarge(f"The body is larger than {limit.most:,} bytes. {limit.advice}")
         self._size = 0
         self._too_large = False
         self._answering = False

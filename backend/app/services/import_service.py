@@ -1,0 +1,115 @@
+"""Import: one file at a time, checked whole before anything of it is kept, then kept a little at a time."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from typing import BinaryIO
+
+from app.conversation_bodies import ImportBody, SkippedBody
+from app.errors import Draining, ImportBusy
+from app.models import Principal
+from app.services import import_file
+from app.services.import_file import Found, Skipped
+from app.store.base import Conversations, Transfers
+from app.telemetry import log
+
+MAX_SKIPPED = 1000  # that are told one by one; after them, how many more there are
+
+
+class _Report:
+    """What an import did."""
+
+    def __init__(self) -> None:
+        self.conversations = 0
+        self.messages = 0
+        self._skipped: list[Skipped] = []
+        self._more = 0
+
+    def skip(self, skipped: Skipped) -> None:
+        """Something is not taken over."""
+        if len(self._skipped) < MAX_SKIPPED:
+            self._skipped.append(skipped)
+        else:
+            self._more += 1
+
+    def body(self) -> ImportBody:
+        """The report as it is told."""
+        told = [*self._skipped, *([Skipped("", f"And {self._more:,} more.")] if self._more else [])]
+        skipped = [SkippedBody(where=one.where, why=one.why) for one in told]
+        return ImportBody(conversations=self.conversations, messages=self.messages, skipped=skipped)
+
+
+class ImportService:
+    """Takes files of conversations in."""
+
+    def __init__(self, transfers: Transfers, conversations: Conversations, max_chars: int) -> None:
+        """`max_chars`: of one message."""
+        self._transfers = transfers
+        self._conversations = conversations
+        self._max_chars = max_chars
+        self._busy = False
+        self._draining = False
+
+    def drain(self) -> None:
+        """End what runs, between two conversations; done again after the restart, it goes on where it stopped."""
+        self._draining = True
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """The right to import, for as long as the body of this is in it: taking the file in, and `take`.
+
+        Raises:
+            ImportBusy, Draining: somebody else has it; nobody gets it any more.
+        """
+        self._go_on()
+        if self._busy:
+            raise ImportBusy
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    async def take(self, principal: Principal, file: BinaryIO) -> ImportBody:
+        """Import the conversations in `file`.
+
+        Raises:
+            Broken: it cannot be taken; nothing was changed.
+            Draining, StorageFull, StorageError: it was broken off. Done again, it goes on where it stopped.
+        """
+        began = time.perf_counter()
+        await asyncio.to_thread(self._check, principal, file)
+        while await self._conversations.erase():  # what was deleted and comes back is to find its ids free
+            self._go_on()
+        report = _Report()
+        found = self._read(principal, file)
+        while (one := await asyncio.to_thread(next, found, None)) is not None:
+            await self._plant(one, report)
+            self._go_on()
+        await self._transfers.settle()
+        seconds = round(time.perf_counter() - began, 3)
+        log.info("import.ended", conversations=report.conversations, messages=report.messages, seconds=seconds)
+        return report.body()
+
+    async def _plant(self, found: Found, report: _Report) -> None:
+        for skipped in found.skipped:
+            report.skip(skipped)
+        if found.conversation is None:
+            return
+        planted = await self._transfers.plant(found.conversation, found.messages)
+        report.conversations += planted.created
+        report.messages += planted.messages
+        if not planted.whole:
+            report.skip(Skipped(found.place, "It was deleted while it was imported."))
+
+    def _check(self, principal: Principal, file: BinaryIO) -> None:
+        for _ in self._read(principal, file):
+            pass
+
+    def _read(self, principal: Principal, file: BinaryIO) -> Iterator[Found]:
+        return import_file.read(file, principal.id, self._max_chars, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._draining:
+            raise Draining

@@ -1,0 +1,354 @@
+"""Conversations out to files and in from files, a little at a time, so that live answers do not wait."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Select, false, func, insert, select, update
+
+from app.clock import Clock, derived_id
+from app.database import Database
+from app.errors import ConversationNotFound
+from app.models import Conversation, Joint, Message
+from app.store import changes as change_log
+from app.store import search, tree
+from app.store.base import Opened, Planted
+from app.store.changes import SqlChanges
+from app.store.rows import message_columns, message_of, owned, select_messages
+from app.store.tables import conversations, messages
+
+PAGE_CHARS = 512 * 1024  # of messages that an export holds at a time, unless a single one is longer
+PAGE_ROWS = 500
+BATCH_SECONDS = 0.025  # what a batch is to take: half of the 50 ms that it may, for the machine is not always idle
+FIRST_BATCH = 10_000  # in characters; from then on as many as took the time
+LEAST_BATCH = 2_000
+LARGEST_BATCH = 1_000_000
+ROW_CHARS = 300  # a message costs as much as so many characters, however short it is
+IDS_AT_ONCE = 500  # in one statement
+
+
+class _Row(NamedTuple):
+    """Where a message stands that is kept."""
+
+    owner_id: str
+    conversation_id: str | None
+    depth: int
+
+
+class Pace:
+    """How much goes into a batch, from how long the last one took."""
+
+    def __init__(self) -> None:
+        self.chars = FIRST_BATCH
+        self.longest = 0.0  # seconds; for those who measure
+
+    def took(self, seconds: float) -> None:
+        """A batch took so long in the writer's thread."""
+        self.longest = max(self.longest, seconds)
+        factor = min(2.0, max(0.25, BATCH_SECONDS / max(seconds, 1e-6)))
+        self.chars = int(min(LARGEST_BATCH, max(LEAST_BATCH, self.chars * factor)))
+
+
+class SqlTransfers:
+    """Satisfies `store.base.Transfers`."""
+
+    def __init__(self, database: Database, changes: SqlChanges, clock: Clock) -> None:
+        self._database = database
+        self._changes = changes
+        self._clock = clock
+        self.pace = Pace()
+
+    # ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def ids(self, owner_id: str, after: str, limit: int) -> Sequence[str]:
+        """See `Transfers.ids`."""
+        statement = (
+            select(conversations.c.id)
+            .where(
+                owned(conversations, owner_id),
+                conversations.c.id > after,
+                conversations.c.temporary == false(),
+                conversations.c.deleted_at.is_(None),
+            )
+            .order_by(conversations.c.id)
+            .limit(limit)
+        )
+        return await self._database.read(lambda connection: connection.scalars(statement).all())
+
+    async def open(self, owner_id: str, conversation_id: str) -> Opened | None:
+        """See `Transfers.open`."""
+
+        def look(connection: Connection) -> Opened | None:
+            try:
+                conversation = tree.find(connection, owner_id, conversation_id)
+            except ConversationNotFound:
+                return None
+            # After the row: so the head is among what is exported.
+            last = select(func.max(messages.c.id)).where(*_within(conversation))
+            return Opened(conversation, _written_head(connection, conversation), connection.scalar(last) or "")
+
+        return await self._database.read(look)
+
+    async def messages(self, owner_id: str, opened: Opened, after: str) -> Sequence[Message]:
+        """See `Transfers.messages`."""
+        statement = (
+            select_messages()
+            .where(*_within(opened.conversation), messages.c.id > after, messages.c.id <= opened.last_id)
+            .order_by(messages.c.id)
+            .limit(PAGE_ROWS)
+        )
+
+        def look(connection: Connection) -> Sequence[Message]:
+            tree.find(connection, owner_id, opened.conversation.id)
+            return list(_some(connection, statement))
+
+        return await self._database.read(look)
+
+    async def path(self, owner_id: str, opened: Opened) -> Sequence[str]:
+        """See `Transfers.path`."""
+        leaf = opened.head_id
+        if leaf is None:
+            return ()
+        return await self._database.read(
+            lambda connection: tree.path(connection, tree.find(connection, owner_id, opened.conversation.id), leaf)
+        )
+
+    async def along(self, owner_id: str, opened: Opened, ids: Sequence[str]) -> Sequence[Message]:
+        """See `Transfers.along`."""
+
+        def look(connection: Connection) -> Sequence[Message]:
+            conversation = tree.find(connection, owner_id, opened.conversation.id)
+            found: list[Message] = []
+            room = PAGE_CHARS
+            for message_id in ids[:PAGE_ROWS]:
+                message = tree.message(connection, conversation, message_id)
+                if message is None:
+                    raise ConversationNotFound
+                found.append(message)
+                room -= _chars(message)
+                if room <= 0:
+                    break
+            return found
+
+        return await self._database.read(look)
+
+    # ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def plant(self, conversation: Conversation, messages: Sequence[Message]) -> Planted:
+        """See `Transfers.plant`."""
+        planting = _Planting(conversation, self._clock.now())
+        start = 0
+        while True:
+            batch = self._batch(messages, start)
+            start += len(batch)
+            words = await asyncio.to_thread(_words, conversation.owner_id, batch)
+            last = messages[-1] if start == len(messages) and messages else None
+            write = _Batch(planting, batch, words, last, begins=start == len(batch))
+            try:
+                seconds = await self._changes.submit(conversation.owner_id, write, durable=False)
+            except ConversationNotFound:
+                return Planted(planting.created, planting.added, whole=False)
+            self.pace.took(seconds)
+            if start == len(messages):
+                return Planted(planting.created, planting.added)
+
+    async def settle(self) -> None:
+        """See `Transfers.settle`."""
+        await self._database.probe()  # its commit is fsynced, and with it all that stands before it in the log
+
+    def _batch(self, messages: Sequence[Message], start: int) -> Sequence[Message]:
+        room, end = self.pace.chars, start
+        while end < len(messages) and (end == start or room > 0):
+            room -= ROW_CHARS + _chars(messages[end])
+            end += 1
+        return messages[start:end]
+
+
+class _Batch(NamedTuple):
+    """One write of a planting. It is called in the writer's thread, and returns how long it took, in seconds."""
+
+    planting: "_Planting"
+    messages: Sequence[Message]
+    words: Mapping[str, str]
+    last: Message | None  # of the whole conversation, if it is among `messages`
+    begins: bool
+
+    def __call__(self, connection: Connection) -> float:
+        began = time.perf_counter()
+        if self.begins:
+            self.planting.begin(connection)
+        self.planting.add(connection, self.messages, self.words)
+        if self.last is not None:
+            self.planting.end(connection, self.last, alone=self.begins)
+        return time.perf_counter() - began
+
+
+class _Planting:
+    """What is known of a conversation while its batches are written."""
+
+    def __init__(self, conversation: Conversation, now: int) -> None:
+        self._given = conversation
+        self._now = now
+        self._there = conversation  # as it is kept
+        self._places: dict[str, tuple[str, int]] = {}  # by a message's id in the file: its id here, and its depth
+        self.created = False
+        self.added = 0
+
+    def begin(self, connection: Connection) -> None:
+        """Find the conversation, or make it."""
+        given = self._given
+        other_id = derived_id(given.created_at, given.owner_id, given.id)
+        found = _conversations(connection, [given.id, other_id])
+        mine = next((one for one in (other_id, given.id) if found.get(one) == given.owner_id), None)
+        if mine is not None:
+            self._there = tree.find(connection, given.owner_id, mine)
+            return
+        free = given.id
+        while free in found:
+            free = other_id if free == given.id else derived_id(given.created_at, given.owner_id, free)
+            found |= _conversations(connection, [free])
+        self.created = True
+        self._there = msgspec.structs.replace(given, id=free, head_id=None)
+        row = {name: getattr(self._there, name) for name in Conversation.__struct_fields__ if name != "live"}
+        connection.execute(insert(conversations).values(**row))
+        if given.title:
+            tree.retitle(connection, self._there, given.title)
+        change_log.record(connection, given.owner_id, "created", free, self._now)
+
+    def add(self, connection: Connection, some: Sequence[Message], words: Mapping[str, str]) -> None:
+        """Add those of these messages that are not there.
+
+        Raises:
+            ConversationNotFound: somebody deleted the conversation since it was begun.
+        """
+        if not some:
+            return
+        tree.find(connection, self._given.owner_id, self._there.id)
+        known = _messages(connection, [name for message in some for name in self._names(message)])
+        fresh: list[tuple[str, Message]] = []
+        for message in some:
+            name = self._name(connection, message, known)
+            row = known.get(name)
+            parent = self._places[message.parent_id] if message.parent_id is not None else (None, -1)
+            self._places[message.id] = (name, row.depth if row else parent[1] + 1)
+            if row is None:
+                fresh.append((message.id, self._placed(message)))
+        if not fresh:
+            return
+        owner_id = self._there.owner_id
+        connection.execute(insert(messages), [message_columns(message, owner_id) for _, message in fresh])
+        if not self._there.temporary:
+            entries = [(message.id, words[old], message.created_at) for old, message in fresh if old in words]
+            search.add_all(connection, owner_id, self._there.id, entries)
+        self.added += len(fresh)
+
+    def end(self, connection: Connection, last: Message, *, alone: bool) -> None:
+        """Show the branch that was shown, unless one is shown already."""
+        head, _ = self._places[self._given.head_id or last.id]
+        statement = (
+            update(conversations)
+            .where(
+                conversations.c.id == self._there.id,
+                owned(conversations, self._there.owner_id),
+                conversations.c.head_id.is_(None),
+            )
+            .values(head_id=head)
+        )
+        headed = connection.execute(statement).rowcount == 1
+        told = self.created and alone
+        if (self.added or headed) and not told and not self._there.temporary:
+            change_log.record(connection, self._there.owner_id, "updated", self._there.id, self._now)
+
+    # ── Ids ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _names(self, message: Message) -> Iterable[str]:
+        """What the message may be called here, its first choice first."""
+        if self._there.id != self._given.id:
+            return (self._other_name(message, message.id),)
+        if self.created:
+            return (message.id,)
+        return (message.id, self._other_name(message, message.id))
+
+    def _name(self, connection: Connection, message: Message, known: dict[str, _Row]) -> str:
+        """What it is called here: the name under which it is here already, else its first name that is free."""
+        names = list(self._names(message))
+        for name in reversed(names):
+            if (row := known.get(name)) and self._is_here(row):
+                return name
+        for name in names:
+            if name not in known:
+                return name
+        name = names[-1]
+        while (row := known.get(name)) and not self._is_here(row):
+            name = self._other_name(message, name)
+            known |= _messages(connection, [name])
+        return name
+
+    def _other_name(self, message: Message, name: str) -> str:
+        return derived_id(message.created_at, self._given.owner_id, self._given.id, name)
+
+    def _is_here(self, row: _Row) -> bool:
+        return (row.owner_id, row.conversation_id) == (self._there.owner_id, self._there.id)
+
+    def _placed(self, message: Message) -> Message:
+        """The message as it is kept here: what it points to goes by its name here."""
+        name, depth = self._places[message.id]
+        parent_id = self._places[message.parent_id][0] if message.parent_id is not None else None
+        joint = message.joint
+        if joint is not None:
+            joint = Joint(self._places[joint.message_id][0], joint.part, joint.offset)
+        return msgspec.structs.replace(
+            message, id=name, conversation_id=self._there.id, parent_id=parent_id, depth=depth, joint=joint
+        )
+
+
+def _words(owner_id: str, batch: Sequence[Message]) -> Mapping[str, str]:
+    """What the search is told of each message, which takes longer to find out than to write."""
+    found = {message.id: search.marked_words(owner_id, message.text) for message in batch}
+    return {message_id: words for message_id, words in found.items() if words}
+
+
+def _conversations(connection: Connection, ids: Sequence[str]) -> dict[str, str | None]:
+    """Whose these are; None where one is being deleted, so that nobody has it."""
+    statement = select(conversations.c.id, conversations.c.owner_id, conversations.c.deleted_at)
+    rows = connection.execute(statement.where(conversations.c.id.in_(ids)))
+    return {row.id: row.owner_id if row.deleted_at is None else None for row in rows}
+
+
+def _messages(connection: Connection, ids: Sequence[str]) -> dict[str, _Row]:
+    found: dict[str, _Row] = {}
+    statement = select(messages.c.id, messages.c.owner_id, messages.c.conversation_id, messages.c.depth)
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        rows = connection.execute(statement.where(messages.c.id.in_(ids[start : start + IDS_AT_ONCE])))
+        found |= {row.id: _Row(row.owner_id, row.conversation_id, row.depth) for row in rows}
+    return found
+
+
+def _some(connection: Connection, statement: Select[Any]) -> Iterator[Message]:
+    """The first rows, as many as are held at a time: the others are not even read."""
+    room = PAGE_CHARS
+    with connection.execute(statement, execution_options={"yield_per": 16}) as rows:
+        for row in rows:
+            message = message_of(row)
+            yield message
+            room -= _chars(message)
+            if room <= 0:
+                return
+
+
+def _written_head(connection: Connection, conversation: Conversation) -> str | None:
+    """The end of the branch shown, or what stands before an answer that is still being written there."""
+    head = tree.message(connection, conversation, conversation.head_id) if conversation.head_id else None
+    if head is None:
+        return None
+    return head.parent_id if head.status in ("queued", "running") else head.id
+
+
+def _within(conversation: Conversation) -> tuple[Any, Any]:
+    return messages.c.conversation_id == conversation.id, owned(messages, conversation.owner_id)
+
+
+def _chars(message: Message) -> int:
+    return sum(len(part.text) for part in message.parts)
