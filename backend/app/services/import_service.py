@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import BinaryIO
 
@@ -11,9 +11,11 @@ from app.errors import Draining, ImportBusy
 from app.models import Principal
 from app.services import import_file
 from app.services.import_file import Found, Skipped
-from app.store.base import Conversations, Transfers
+from app.store.base import Conversations, Transfers, Tree
 from app.telemetry import log
 
+CHARS_AT_ONCE = 256 * 1024  # of conversations that are handed on together
+CHARS_EACH = 500  # that a conversation or a message counts for at least
 MAX_SKIPPED = 1000  # that are told one by one; after them, how many more there are
 
 
@@ -84,24 +86,28 @@ class ImportService:
             self._go_on()
         report = _Report()
         found = self._read(principal, file)
-        while (one := await asyncio.to_thread(next, found, None)) is not None:
-            await self._plant(one, report)
+        while some := await asyncio.to_thread(_some, found):
+            await self._plant(some, report)
             self._go_on()
         await self._transfers.settle()
         seconds = round(time.perf_counter() - began, 3)
         log.info("import.ended", conversations=report.conversations, messages=report.messages, seconds=seconds)
         return report.body()
 
-    async def _plant(self, found: Found, report: _Report) -> None:
-        for skipped in found.skipped:
-            report.skip(skipped)
-        if found.conversation is None:
-            return
-        planted = await self._transfers.plant(found.conversation, found.messages)
-        report.conversations += planted.created
-        report.messages += planted.messages
-        if not planted.whole:
-            report.skip(Skipped(found.place, "It was deleted while it was imported."))
+    async def _plant(self, some: Sequence[Found], report: _Report) -> None:
+        trees: list[Tree] = []
+        places: list[str] = []
+        for found in some:
+            for skipped in found.skipped:
+                report.skip(skipped)
+            if found.conversation is not None:
+                trees.append(Tree(found.conversation, found.messages))
+                places.append(found.place)
+        for place, planted in zip(places, await self._transfers.plant(trees), strict=True):
+            report.conversations += planted.created
+            report.messages += planted.messages
+            if not planted.whole:
+                report.skip(Skipped(place, "It was deleted while it was imported."))
 
     def _check(self, principal: Principal, file: BinaryIO) -> None:
         for _ in self._read(principal, file):
@@ -113,3 +119,15 @@ class ImportService:
     def _go_on(self) -> None:
         if self._draining:
             raise Draining
+
+
+def _some(found: Iterator[Found]) -> Sequence[Found]:
+    """The next ones, as many as are held at a time: some small ones, or a large one."""
+    some: list[Found] = []
+    room = CHARS_AT_ONCE
+    for one in found:
+        some.append(one)
+        room -= CHARS_EACH + sum(CHARS_EACH + len(message.text) for message in one.messages)
+        if room <= 0:
+            break
+    return some

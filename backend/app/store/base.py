@@ -264,6 +264,13 @@ class Opened(msgspec.Struct, frozen=True):
     last_id: str  # its newest message now; what comes later is not part of the export. Empty: it has none
 
 
+class Tree(msgspec.Struct, frozen=True):
+    """A conversation of a file, each message after those it needs."""
+
+    conversation: Conversation
+    messages: Sequence[Message]
+
+
 class Planted(msgspec.Struct, frozen=True):
     """What an import added."""
 
@@ -303,8 +310,8 @@ class Transfers(Protocol):
         """
         ...
 
-    async def plant(self, conversation: Conversation, messages: Sequence[Message]) -> Planted:
-        """Add a conversation of a file, each message after those it needs; or to one that is there, what it lacks.
+    async def plant(self, trees: Sequence[Tree]) -> Sequence[Planted]:
+        """Add some of the conversations of a file; to those that are there, what they lack.
 
         Ids that are somebody else's, or in use elsewhere, are replaced, by the same ones each time. It is done in
         short commits; broken off in the middle and done again, it is whole.

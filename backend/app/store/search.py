@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from app.database import Database
 from app.models import Part
@@ -23,6 +23,8 @@ REMOVED_AT_ONCE = 500  # ids in one statement
 TIDIED_PAGES = 64  # of 4 KB; some 10 ms, so that live answers do not wait
 NUMBERS_AT_ONCE = 500  # in one statement
 _LAST = 2**63 - 1  # SQLite's largest number
+
+_TAKEN = select(search_entries.c.number).where(search_entries.c.number.in_(bindparam("numbers", expanding=True)))
 
 _parts = msgspec.json.Decoder(tuple[Part, ...])
 
@@ -85,10 +87,10 @@ def add_all(
     entries = sorted(entries, key=lambda entry: entry[2])
     numbers = _free_numbers(connection, [created_at for _, _, created_at in entries])
     rows = [
-        {"number": number, "owner_id": owner_id, "conversation_id": conversation_id, "message_id": message_id}
+        (number, owner_id, conversation_id, message_id)
         for number, (message_id, _, _) in zip(numbers, entries, strict=True)
     ]
-    connection.execute(insert(search_entries), rows)
+    connection.exec_driver_sql(_ENTER, rows)
     words = [(number, words) for number, (_, words, _) in zip(numbers, entries, strict=True)]
     connection.exec_driver_sql(_INDEX, words)
 
@@ -207,8 +209,7 @@ def _one_after_another(times: Sequence[int], least: int) -> list[int]:
 def _taken(connection: Connection, numbers: Sequence[int]) -> set[int]:
     taken: set[int] = set()
     for start in range(0, len(numbers), NUMBERS_AT_ONCE):
-        some = search_entries.c.number.in_(numbers[start : start + NUMBERS_AT_ONCE])
-        taken.update(connection.scalars(select(search_entries.c.number).where(some)))
+        taken.update(connection.scalars(_TAKEN, {"numbers": numbers[start : start + NUMBERS_AT_ONCE]}))
     return taken
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, false, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, false, func, insert, select, update
 
 from app.clock import Clock, derived_id
 from app.database import Database
@@ -14,19 +16,39 @@ from app.errors import ConversationNotFound
 from app.models import Conversation, Joint, Message
 from app.store import changes as change_log
 from app.store import search, tree
-from app.store.base import Opened, Planted
+from app.store.base import Opened, Planted, Tree
 from app.store.changes import SqlChanges
 from app.store.rows import message_columns, message_of, owned, select_messages
 from app.store.tables import conversations, messages
 
 PAGE_CHARS = 512 * 1024  # of messages that an export holds at a time, unless a single one is longer
 PAGE_ROWS = 500
-BATCH_SECONDS = 0.025  # what a batch is to take: half of the 50 ms that it may, for the machine is not always idle
+BATCH_SECONDS = 0.02  # what a batch is to take: it may take 50 ms, and the machine is not always idle
 FIRST_BATCH = 10_000  # in characters; from then on as many as took the time
 LEAST_BATCH = 2_000
 LARGEST_BATCH = 1_000_000
 ROW_CHARS = 300  # a message costs as much as so many characters, however short it is
+CONVERSATION_CHARS = 5000  # and a conversation as so many
 IDS_AT_ONCE = 500  # in one statement
+
+# Made once: making a statement costs more than running it.
+_INSERT_CONVERSATION = insert(conversations)
+_INSERT_MESSAGES = insert(messages)
+_WHOSE = select(conversations.c.id, conversations.c.owner_id, conversations.c.deleted_at).where(
+    conversations.c.id.in_(bindparam("ids", expanding=True))
+)
+_WHERE = select(messages.c.id, messages.c.owner_id, messages.c.conversation_id, messages.c.depth).where(
+    messages.c.id.in_(bindparam("ids", expanding=True))
+)
+_SHOW = (
+    update(conversations)
+    .where(
+        conversations.c.id == bindparam("there"),
+        conversations.c.owner_id == bindparam("owner"),
+        conversations.c.head_id.is_(None),
+    )
+    .values(head_id=bindparam("shown"))
+)
 
 
 class _Row(NamedTuple):
@@ -47,7 +69,7 @@ class Pace:
     def took(self, seconds: float) -> None:
         """A batch took so long in the writer's thread."""
         self.longest = max(self.longest, seconds)
-        factor = min(2.0, max(0.25, BATCH_SECONDS / max(seconds, 1e-6)))
+        factor = min(1.5, max(0.25, BATCH_SECONDS / max(seconds, 1e-6)))
         self.chars = int(min(LARGEST_BATCH, max(LEAST_BATCH, self.chars * factor)))
 
 
@@ -101,7 +123,8 @@ class SqlTransfers:
         )
 
         def look(connection: Connection) -> Sequence[Message]:
-            tree.find(connection, owner_id, opened.conversation.id)
+            if _conversations(connection, [opened.conversation.id]).get(opened.conversation.id) != owner_id:
+                raise ConversationNotFound
             return list(_some(connection, statement))
 
         return await self._database.read(look)
@@ -136,130 +159,151 @@ class SqlTransfers:
 
     # ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def plant(self, conversation: Conversation, messages: Sequence[Message]) -> Planted:
+    async def plant(self, trees: Sequence[Tree]) -> Sequence[Planted]:
         """See `Transfers.plant`."""
-        planting = _Planting(conversation, self._clock.now())
-        start = 0
-        while True:
-            batch = self._batch(messages, start)
-            start += len(batch)
-            words = await asyncio.to_thread(_words, conversation.owner_id, batch)
-            last = messages[-1] if start == len(messages) and messages else None
-            write = _Batch(planting, batch, words, last, begins=start == len(batch))
-            try:
-                seconds = await self._changes.submit(conversation.owner_id, write, durable=False)
-            except ConversationNotFound:
-                return Planted(planting.created, planting.added, whole=False)
-            self.pace.took(seconds)
-            if start == len(messages):
-                return Planted(planting.created, planting.added)
+        now = self._clock.now()
+        plantings = [_Planting(tree, now) for tree in trees]
+        left = deque(_Slice(planting) for planting in plantings)
+        while left:
+            batch = self._batch(left)
+            owner_id = batch[0].planting.owner_id
+            words = await asyncio.to_thread(_words, owner_id, batch)
+            self.pace.took(await self._changes.submit(owner_id, partial(_write, batch, words), durable=False))
+        return [Planted(one.created, one.added, one.whole) for one in plantings]
 
     async def settle(self) -> None:
         """See `Transfers.settle`."""
         await self._database.probe()  # its commit is fsynced, and with it all that stands before it in the log
 
-    def _batch(self, messages: Sequence[Message], start: int) -> Sequence[Message]:
-        room, end = self.pace.chars, start
-        while end < len(messages) and (end == start or room > 0):
-            room -= ROW_CHARS + _chars(messages[end])
-            end += 1
-        return messages[start:end]
+    def _batch(self, left: "deque[_Slice]") -> "list[_Slice]":
+        """As much of what is left as goes into one commit, taken away from it."""
+        batch: list[_Slice] = []
+        room = self.pace.chars
+        while left and (room > 0 or not batch):
+            one = left.popleft()
+            some, room = one.up_to(room)
+            batch.append(some)
+            if (rest := one.after(some)) is not None:
+                left.appendleft(rest)
+        return batch
 
 
-class _Batch(NamedTuple):
-    """One write of a planting. It is called in the writer's thread, and returns how long it took, in seconds."""
+class _Slice(NamedTuple):
+    """Some of the messages of a conversation: from `start` up to `stop`, or all the others."""
 
     planting: "_Planting"
-    messages: Sequence[Message]
-    words: Mapping[str, str]
-    last: Message | None  # of the whole conversation, if it is among `messages`
-    begins: bool
+    start: int = 0
+    stop: int | None = None
 
-    def __call__(self, connection: Connection) -> float:
-        began = time.perf_counter()
-        if self.begins:
-            self.planting.begin(connection)
-        self.planting.add(connection, self.messages, self.words)
-        if self.last is not None:
-            self.planting.end(connection, self.last, alone=self.begins)
-        return time.perf_counter() - began
+    @property
+    def messages(self) -> Sequence[Message]:
+        """The messages."""
+        return self.planting.tree.messages[self.start : self.stop]
+
+    @property
+    def ends(self) -> bool:
+        """Whether the last message is among them."""
+        return self.stop is None or self.stop >= len(self.planting.tree.messages)
+
+    def up_to(self, room: int) -> "tuple[_Slice, int]":
+        """As many as there is room for, at least one; and the room that is left."""
+        messages = self.planting.tree.messages
+        stop = self.start
+        if self.start == 0:
+            room -= CONVERSATION_CHARS
+        while stop < len(messages) and (stop == self.start or room > 0):
+            room -= ROW_CHARS + _chars(messages[stop])
+            stop += 1
+        return self._replace(stop=stop), room
+
+    def after(self, some: "_Slice") -> "_Slice | None":
+        """What follows `some`."""
+        return None if some.ends else _Slice(self.planting, some.stop or 0)
+
+
+def _write(batch: "Sequence[_Slice]", words: Mapping[str, str], connection: Connection) -> float:
+    """Write a batch, in the writer's thread; how long it took, in seconds."""
+    began = time.perf_counter()
+    for some in batch:
+        if some.start == 0:
+            some.planting.begin(connection)
+        some.planting.add(connection, some, words)
+    return time.perf_counter() - began
 
 
 class _Planting:
-    """What is known of a conversation while its batches are written."""
+    """What is known of a conversation while its messages are written."""
 
-    def __init__(self, conversation: Conversation, now: int) -> None:
-        self._given = conversation
-        self._now = now
-        self._there = conversation  # as it is kept
-        self._places: dict[str, tuple[str, int]] = {}  # by a message's id in the file: its id here, and its depth
+    def __init__(self, tree: Tree, now: int) -> None:
+        self.tree = tree
+        self.owner_id = tree.conversation.owner_id
         self.created = False
         self.added = 0
+        self.whole = True  # False: it was deleted meanwhile
+        self._given = tree.conversation
+        self._now = now
+        self._there = tree.conversation  # as it is kept
+        self._places: dict[str, tuple[str, int]] = {}  # by a message's id in the file: its id here, and its depth
 
     def begin(self, connection: Connection) -> None:
         """Find the conversation, or make it."""
         given = self._given
-        other_id = derived_id(given.created_at, given.owner_id, given.id)
+        other_id = derived_id(given.created_at, self.owner_id, given.id)
         found = _conversations(connection, [given.id, other_id])
-        mine = next((one for one in (other_id, given.id) if found.get(one) == given.owner_id), None)
+        mine = next((one for one in (other_id, given.id) if found.get(one) == self.owner_id), None)
         if mine is not None:
-            self._there = tree.find(connection, given.owner_id, mine)
+            self._there = tree.find(connection, self.owner_id, mine)
             return
         free = given.id
         while free in found:
-            free = other_id if free == given.id else derived_id(given.created_at, given.owner_id, free)
+            free = other_id if free == given.id else derived_id(given.created_at, self.owner_id, free)
             found |= _conversations(connection, [free])
         self.created = True
         self._there = msgspec.structs.replace(given, id=free, head_id=None)
         row = {name: getattr(self._there, name) for name in Conversation.__struct_fields__ if name != "live"}
-        connection.execute(insert(conversations).values(**row))
+        connection.execute(_INSERT_CONVERSATION, row)
         if given.title:
             tree.retitle(connection, self._there, given.title)
-        change_log.record(connection, given.owner_id, "created", free, self._now)
+        change_log.record(connection, self.owner_id, "created", free, self._now)
 
-    def add(self, connection: Connection, some: Sequence[Message], words: Mapping[str, str]) -> None:
-        """Add those of these messages that are not there.
-
-        Raises:
-            ConversationNotFound: somebody deleted the conversation since it was begun.
-        """
-        if not some:
+    def add(self, connection: Connection, some: _Slice, words: Mapping[str, str]) -> None:
+        """Add those of these messages that are not there; with the last of all, show the branch that was shown."""
+        here = _conversations(connection, [self._there.id]) if some.start else None
+        self.whole = self.whole and (here is None or here.get(self._there.id) == self.owner_id)
+        if not some.messages or not self.whole:
             return
-        tree.find(connection, self._given.owner_id, self._there.id)
+        fresh = self._fresh(connection, some.messages)
+        if fresh:
+            rows = [message_columns(message, self.owner_id) for _, message in fresh]
+            connection.execute(_INSERT_MESSAGES, rows)
+            self.added += len(fresh)
+        if not self._there.temporary:
+            entries = [(message.id, words[old], message.created_at) for old, message in fresh if old in words]
+            search.add_all(connection, self.owner_id, self._there.id, entries)
+        if some.ends:
+            self._end(connection, alone=some.start == 0)
+
+    def _fresh(self, connection: Connection, some: Sequence[Message]) -> list[tuple[str, Message]]:
+        """Those that are not there, as they will be, with their ids in the file."""
         known = _messages(connection, [name for message in some for name in self._names(message)])
         fresh: list[tuple[str, Message]] = []
         for message in some:
             name = self._name(connection, message, known)
             row = known.get(name)
-            parent = self._places[message.parent_id] if message.parent_id is not None else (None, -1)
-            self._places[message.id] = (name, row.depth if row else parent[1] + 1)
+            _, above = self._places[message.parent_id] if message.parent_id is not None else ("", -1)
+            self._places[message.id] = (name, row.depth if row else above + 1)
             if row is None:
                 fresh.append((message.id, self._placed(message)))
-        if not fresh:
-            return
-        owner_id = self._there.owner_id
-        connection.execute(insert(messages), [message_columns(message, owner_id) for _, message in fresh])
-        if not self._there.temporary:
-            entries = [(message.id, words[old], message.created_at) for old, message in fresh if old in words]
-            search.add_all(connection, owner_id, self._there.id, entries)
-        self.added += len(fresh)
+        return fresh
 
-    def end(self, connection: Connection, last: Message, *, alone: bool) -> None:
-        """Show the branch that was shown, unless one is shown already."""
-        head, _ = self._places[self._given.head_id or last.id]
-        statement = (
-            update(conversations)
-            .where(
-                conversations.c.id == self._there.id,
-                owned(conversations, self._there.owner_id),
-                conversations.c.head_id.is_(None),
-            )
-            .values(head_id=head)
-        )
-        headed = connection.execute(statement).rowcount == 1
+    def _end(self, connection: Connection, *, alone: bool) -> None:
+        """Show the branch that was shown, unless one is shown already. `alone`: it was begun in the same commit."""
+        head, _ = self._places[self._given.head_id or self.tree.messages[-1].id]
+        show = {"shown": head, "there": self._there.id, "owner": self.owner_id}
+        headed = connection.execute(_SHOW, show).rowcount == 1
         told = self.created and alone
         if (self.added or headed) and not told and not self._there.temporary:
-            change_log.record(connection, self._there.owner_id, "updated", self._there.id, self._now)
+            change_log.record(connection, self.owner_id, "updated", self._there.id, self._now)
 
     # ── Ids ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -287,10 +331,10 @@ class _Planting:
         return name
 
     def _other_name(self, message: Message, name: str) -> str:
-        return derived_id(message.created_at, self._given.owner_id, self._given.id, name)
+        return derived_id(message.created_at, self.owner_id, self._given.id, name)
 
     def _is_here(self, row: _Row) -> bool:
-        return (row.owner_id, row.conversation_id) == (self._there.owner_id, self._there.id)
+        return (row.owner_id, row.conversation_id) == (self.owner_id, self._there.id)
 
     def _placed(self, message: Message) -> Message:
         """The message as it is kept here: what it points to goes by its name here."""
@@ -304,24 +348,22 @@ class _Planting:
         )
 
 
-def _words(owner_id: str, batch: Sequence[Message]) -> Mapping[str, str]:
-    """What the search is told of each message, which takes longer to find out than to write."""
-    found = {message.id: search.marked_words(owner_id, message.text) for message in batch}
+def _words(owner_id: str, batch: "Sequence[_Slice]") -> Mapping[str, str]:
+    """What the search is told of each message, by its id in the file. It takes longer to find out than to write."""
+    found = {message.id: search.marked_words(owner_id, message.text) for some in batch for message in some.messages}
     return {message_id: words for message_id, words in found.items() if words}
 
 
 def _conversations(connection: Connection, ids: Sequence[str]) -> dict[str, str | None]:
     """Whose these are; None where one is being deleted, so that nobody has it."""
-    statement = select(conversations.c.id, conversations.c.owner_id, conversations.c.deleted_at)
-    rows = connection.execute(statement.where(conversations.c.id.in_(ids)))
+    rows = connection.execute(_WHOSE, {"ids": ids})
     return {row.id: row.owner_id if row.deleted_at is None else None for row in rows}
 
 
 def _messages(connection: Connection, ids: Sequence[str]) -> dict[str, _Row]:
     found: dict[str, _Row] = {}
-    statement = select(messages.c.id, messages.c.owner_id, messages.c.conversation_id, messages.c.depth)
     for start in range(0, len(ids), IDS_AT_ONCE):
-        rows = connection.execute(statement.where(messages.c.id.in_(ids[start : start + IDS_AT_ONCE])))
+        rows = connection.execute(_WHERE, {"ids": ids[start : start + IDS_AT_ONCE]})
         found |= {row.id: _Row(row.owner_id, row.conversation_id, row.depth) for row in rows}
     return found
 
