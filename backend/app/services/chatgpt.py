@@ -113,9 +113,9 @@ def convert(value: Mapping[str, Any], nodes: Sequence[Node], owner_id: str, max_
     A message gets at most `max_chars` characters.
     """
     said = _Said(max_chars)
-    known = {node.id: node for node in reversed(nodes)}
+    known: dict[str, Node] = {}
     for node in nodes:
-        if known[node.id] is not node:
+        if known.setdefault(node.id, node) is not node:
             said.skip(node, "Another node has its name, too.")
     times = [node.at for node in known.values() if node.at is not None]
     created_at = _first(_time(value.get("create_time")), min(times, default=None), _time(value.get("update_time")))
@@ -232,7 +232,7 @@ class _Walk:
                 why = "which answer it belongs to is not clear" if children else "no answer follows it"
                 self._drop(below.thoughts, f"It was thought, and {why}.")
                 below = below._replace(thoughts=())
-            places += [below._replace(node=child) for child in children]
+            places += [below._replace(node=child) for child in reversed(children)]
 
     def _pass(self, place: _Place) -> _Place:
         """Keep what is at this place; the place for those below."""
