@@ -82,6 +82,7 @@ class ImportService:
         """
         began = time.perf_counter()
         await asyncio.to_thread(self._check, principal, file)
+        self._go_on()
         while await self._conversations.erase():  # what was deleted and comes back is to find its ids free
             self._go_on()
         report = _Report()
