@@ -98,11 +98,24 @@ class ConversationRecord(msgspec.Struct, frozen=True):
     head_id: _Id | None = None
 
 
+class EmptiedRecord(ConversationRecord, frozen=True):
+    """The same as it is read, when its messages have been taken out."""
+
+    messages: Annotated[list[Any], Meta(max_length=0)] = msgspec.field(default_factory=list[Any])
+
+
 class DocumentRecord(msgspec.Struct, frozen=True):
     """What a file says of itself."""
 
     format: Literal["ai-chat-service"]
     version: Annotated[int, Meta(ge=1)]
+
+
+class BeginningRecord(msgspec.Struct, frozen=True):
+    """What it has said of itself before its conversations."""
+
+    format: str = FORMAT
+    version: int = VERSION
 
 
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -101,7 +101,8 @@ class _Ours:
         self._max_chars = max_chars
         self._messages: list[Message] = []
         self._message = msgspec.json.Decoder(transfer.MessageRecord)
-        self._conversation = msgspec.json.Decoder(transfer.ConversationRecord)
+        self._conversation = msgspec.json.Decoder(transfer.EmptiedRecord)
+        self._beginning = msgspec.json.Decoder(transfer.BeginningRecord)
         self._document = msgspec.json.Decoder(transfer.DocumentRecord)
 
     def take(self, piece: Piece) -> Found | None:
@@ -113,10 +114,13 @@ class _Ours:
             case Entry(number, text):
                 return self._found(OURS.place(number), text)
             case Beginning(text):
-                _check_version(_decoded("", text, self._document))
+                beginning = _decoded("", text, self._beginning)
+                if beginning.format != transfer.FORMAT:
+                    raise Broken("", _NO_EXPORT)
+                _check_version(beginning.version)
                 return None
             case Rest(text, listed):
-                _check_version(_decoded("", text, self._document))
+                _check_version(_decoded("", text, self._document).version)
                 if not listed:
                     raise Broken("", "It has no list of `conversations`.")
                 return None
@@ -146,11 +150,11 @@ class _Ours:
         return Found(place, conversation, tree, ())
 
 
-def _check_version(document: transfer.DocumentRecord) -> None:
-    if document.version > transfer.VERSION:
+def _check_version(version: int) -> None:
+    if version > transfer.VERSION:
         raise Broken(
             "version",
-            f"The file was written by a newer version of this service (format {document.version}). "
+            f"The file was written by a newer version of this service (format {version}). "
             "Import it there, or bring this one up to date.",
         )
 
@@ -183,7 +187,7 @@ class _ChatGPT:
 
     def _found(self, place: str, value: dict[str, Any]) -> Found | None:
         nodes, self._nodes = self._nodes, []
-        if not isinstance(value.get("mapping"), dict):
+        if value.get("mapping") != {}:  # what was in it has been taken out
             raise Broken(place, f"It has no messages under `mapping`. {_NO_EXPORT}")
         made = chatgpt.convert(value, nodes, self._owner_id, self._max_chars)
         skipped = tuple(Skipped(f"{place}{where}", why) for where, why in made.skipped)
@@ -220,7 +224,7 @@ def _decoded(place: str, text: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
 
 def _misshapen(place: str, error: msgspec.ValidationError) -> Broken:
     why, _, path = str(error).partition(" - at `$")
-    return Broken(place + path.removesuffix("`"), f"{why[:MAX_SHOWN_CHARS]}.")
+    return Broken((place + path.removesuffix("`")).lstrip("."), f"{why[:MAX_SHOWN_CHARS]}.")
 
 
 def _storable(value: Any) -> Any:
