@@ -14,7 +14,7 @@ from app.errors import Invalid
 
 MAX_NESTING = 64  # levels of brackets; foreign exports have up to 20
 MAX_MEMBER_BYTES = 16 * 2**20  # of a message: a long text, escaped, and what a vendor says of it
-MAX_ENTRY_BYTES = 64 * 2**20  # of a conversation, which is held whole: the text of sixty novels
+MAX_ENTRY_BYTES = 128 * 2**20  # of a conversation, which is held whole: the text of a hundred novels
 MAX_OUTSIDE_BYTES = 2**20  # of what a document or an entry says besides
 MAX_GAP_BYTES = 4096  # between two pieces: a comma, white space, a name
 MAX_MEMBERS = 200_000  # of an entry: small ones take more memory than they have bytes
@@ -232,8 +232,10 @@ class Splitter:
             kept, most = self._texts[-1], MAX_MEMBER_BYTES if len(self._texts) == 3 else MAX_OUTSIDE_BYTES
         kept += text
         self._entry_bytes += len(text)
-        if len(kept) > most or (self._lists and self._entry_bytes > MAX_ENTRY_BYTES):
-            raise Broken(self._place(), "It is too large.")
+        if len(kept) > most:
+            raise Broken(self._place(), f"It is longer than {most:,} bytes.")
+        if self._lists and self._entry_bytes > MAX_ENTRY_BYTES:
+            raise Broken(self._place(), f"The conversation is longer than {MAX_ENTRY_BYTES:,} bytes.")
 
     def _place(self) -> str:
         if not self._lists:
