@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Iterator
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 from app.clock import Clock, derived_id, rfc3339
 from app.database import Database
@@ -62,7 +63,7 @@ class Figures(NamedTuple):
     live_write: Spread  # until it was committed, while the import ran
     loop_late: Spread
     longest_batch: float  # milliseconds, until it was committed
-    peak_mib: float  # that the process grew by; only of the first size that a process measures
+    peak_mib: float  # that the process grew by, of memory that it had never had before
     export_seconds: float
     again_seconds: float
 
@@ -88,8 +89,9 @@ class Bystander:
 
 async def measure(messages: int, per_conversation: int = PER_CONVERSATION) -> Figures:
     """Import, export and import again so many messages."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as file:
-        _write(file, messages, per_conversation)
+    with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile(dir=folder) as named:
+        await asyncio.to_thread(_write_elsewhere, named.name, messages, per_conversation)
+        file = cast(BinaryIO, named)
         database = Database(Path(folder) / "chat.db")
         await asyncio.to_thread(database.open)
         await asyncio.to_thread(database.alone, schema.migrate)
@@ -133,7 +135,20 @@ async def _read(export: Export) -> None:
         pass
 
 
-def _write(file: BinaryIO, messages: int, per_conversation: int) -> None:
+def _write_elsewhere(path: str, messages: int, per_conversation: int) -> None:
+    """In a process of its own, so that the memory it takes is not this one's."""
+    process = get_context("spawn").Process(target=_write, args=(path, messages, per_conversation))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _write(path: str, messages: int, per_conversation: int) -> None:
+    with Path(path).open("wb") as file:
+        _write_document(file, messages, per_conversation)
+
+
+def _write_document(file: BinaryIO, messages: int, per_conversation: int) -> None:
     corpus = Corpus()
     file.write(b'{"format": "ai-chat-service", "version": 1, "conversations": [')
     for number, start in enumerate(range(0, messages, per_conversation)):

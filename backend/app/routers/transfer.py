@@ -32,7 +32,8 @@ _FILE: dict[str, Any] = {
                     },
                     {"type": "array", "items": {"type": "object", "required": ["mapping"]}},
                 ]
-            }
+            },
+            "example": {"format": "ai-chat-service", "version": 1, "conversations": []},
         }
     },
 }

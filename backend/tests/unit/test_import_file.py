@@ -10,6 +10,7 @@ from app.clock import rfc3339
 from app.protocols.json_pieces import Broken
 from app.services.import_file import Found, read
 from tests.support.files import an_id, chain, conversation, document, message, spelled
+from tests.support.server import BACKEND
 
 MOST = 1000  # characters of a message
 
@@ -198,3 +199,11 @@ def test_reading_stops_where_it_is_told_to() -> None:
 
     with pytest.raises(Enough):
         list(read(io.BytesIO(spelled(document(*(chain(str(number), 50) for number in range(50))))), "ann", MOST, stop))
+
+
+@pytest.mark.parametrize("page", ["moving-in-and-out.md", "moving-in-and-out.ko.md"])
+def test_the_example_in_the_documentation_is_such_a_file(page: str) -> None:
+    text = (BACKEND.parent / "docs" / page).read_text("utf-8")
+    example = next(block for block in text.split("```json\n") if block.startswith('{"format"'))
+    (only,) = found(example.partition("```")[0].encode())
+    assert [message.role for message in only.messages] == ["user", "assistant"]
