@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fastapi import HTTPException, Request
+from starlette.requests import ClientDisconnect
 
 from app.errors import StorageError, StorageFull
 from app.web.json_body import check_is_json
@@ -24,7 +25,7 @@ async def spooled(request: Request, folder: Path) -> AsyncGenerator[BinaryIO]:
     """The body of `request`, which must be JSON by its headers, in a file beside what is in `folder`.
 
     Raises:
-        HTTPException: 415; 408, it came too slowly. What reading it raises: 413 above its limit, ClientDisconnect.
+        HTTPException: 415; 413, above the limit of its path; 408, it came too slowly; 400, not to its end.
         StorageFull, StorageError: there is no room for it.
     """
     check_is_json(request)
@@ -50,6 +51,8 @@ async def _take(request: Request, file: BinaryIO) -> None:
             await asyncio.to_thread(_write, file, b"".join(waiting))
     except TimeoutError as error:
         raise HTTPException(408) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The file was cut off.") from error  # nobody reads this; it is no fault of ours
 
 
 def _open(folder: Path) -> BinaryIO:
@@ -63,9 +66,14 @@ def _write(file: BinaryIO, data: bytes) -> None:
     rest = memoryview(data)
     try:
         while rest:
-            rest = rest[file.write(rest) :]
+            rest = rest[_written(file, rest) :]
     except OSError as error:
         raise _trouble(error) from error
+
+
+def _written(file: BinaryIO, data: memoryview) -> int:
+    """How many bytes the disk took at once."""
+    return file.write(data)
 
 
 def _trouble(error: OSError) -> StorageError:

@@ -1,12 +1,16 @@
 """Import and export at their limits: what is refused changes nothing, what breaks never looks whole."""
 
 import asyncio
+import errno
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import Request
 
+from app.errors import StorageError
+from app.web import spool
 from tests.support.client import JSON, Client
 from tests.support.files import EXPORT, IMPORT, chain, document, exported, spelled, take
 from tests.support.problems import refused
@@ -129,6 +133,7 @@ async def test_an_upload_that_is_cut_off_leaves_nothing(empty: Client, shared_se
     await until(lambda: no_files_left(shared_server), "the file is gone")
     assert await exported(empty) == []
     assert (await take(empty, ONE)).status == 200, "and the next one is let in"
+    assert "request.broke" not in shared_server.log
 
 
 async def test_one_import_at_a_time_and_the_next_is_told_before_it_sends(empty: Client, shared_server: Server) -> None:
@@ -152,22 +157,25 @@ async def test_a_full_disk_is_told_and_the_same_file_again_makes_it_whole(empty:
     assert (await take(empty, ONE)).json == {"conversations": 1, "messages": 2, "skipped": []}
 
 
-@pytest.mark.parametrize(("error", "status"), [("ENOSPC", 507), ("EIO", 503)])
+@pytest.mark.parametrize(("error", "status"), [(errno.ENOSPC, 507), (errno.EIO, 503)])
 async def test_a_file_that_cannot_be_put_down_is_refused(
-    error: str, status: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    error: int, status: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import errno
+    """The disk itself is replaced: the one that is filled elsewhere is full for the database only."""
 
-    from app.errors import StorageError
-    from app.web import spool
+    def refuse(*_: Any) -> int:
+        raise OSError(error, "no")
 
-    class Disk:
-        def write(self, data: Any) -> int:
-            raise OSError(getattr(errno, error), "no")
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
 
+    monkeypatch.setattr(spool, "_written", refuse)
+    scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
     with pytest.raises(StorageError) as caught:
-        spool._write(Disk(), b"x")  # pyright: ignore[reportArgumentType]
+        async with spool.spooled(Request(scope, receive), tmp_path):
+            pass
     assert caught.value.status == status
+    assert list(tmp_path.iterdir()) == []
 
 
 # ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
