@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.conversation_bodies import ImportBody
 from app.services.export_service import ExportFormat
-from app.web.deps import CurrentPrincipal, CurrentServices, download
+from app.web.deps import Asker, CurrentPrincipal, CurrentServices, download
 from app.web.problems import responses
 from app.web.spool import spooled
 
@@ -53,7 +53,7 @@ _NAME = {"Content-Disposition": {"description": "A name for the file.", "schema"
 )
 async def export_all(principal: CurrentPrincipal, services: CurrentServices) -> Response:
     """All conversations with all their branches, as a file that `POST /api/import` takes. Without temporary ones."""
-    return download(services, await services.exports.all(principal))
+    return download(services, principal, await services.exports.all(principal))
 
 
 @router.get(
@@ -74,7 +74,7 @@ async def export_one(
     ] = "json",
 ) -> Response:
     """What is still being written is left out."""
-    return download(services, await services.exports.one(principal, conversation_id, format))
+    return download(services, principal, await services.exports.one(principal, conversation_id, format))
 
 
 @router.post(
@@ -83,7 +83,7 @@ async def export_one(
     openapi_extra={"requestBody": _FILE},
     responses=responses(403, 408, 413, 415, 421, 422, 503, 507),
 )
-async def import_file(request: Request, principal: CurrentPrincipal, services: CurrentServices) -> ImportBody:
+async def import_file(request: Request, principal: Asker, services: CurrentServices) -> ImportBody:
     """The conversations of a file, beside those that are there: ones that are known get what they lack.
 
     The same file twice adds nothing. A file that is broken changes nothing.

@@ -223,7 +223,7 @@ async def read_changes(services: Services, principal: Principal, after: int | No
     return _stream(services, principal, await services.changes.open(principal, after, retry), replayed=False)
 
 
-def download(services: Services, export: Export) -> Response:
+def download(services: Services, principal: Principal, export: Export) -> Response:
     """A file, as it is made."""
     return Download(
         export.pieces,
@@ -231,6 +231,7 @@ def download(services: Services, export: Export) -> Response:
         name=export.name,
         media_type=export.media_type,
         send_timeout=services.settings.send_timeout_seconds,
+        watch=partial(services.gatekeeper.watch, principal),
     )
 
 

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.web.connections import Connections, abort
 from app.web.middleware import TRANSPORT
+from app.web.sse import Watch
 
 SLICE_BYTES = 64 * 1024  # as much as the server holds for a socket; so a slow reader is seen to take something
 
@@ -27,8 +28,12 @@ class Download(Response):
         name: str,
         media_type: str,
         send_timeout: float,
+        watch: Watch,
     ) -> None:
-        """`name`: in ASCII, without quotes; `send_timeout`: how long the socket may take nothing, in seconds."""
+        """`name`: in ASCII, without quotes; `send_timeout`: how long the socket may take nothing, in seconds.
+
+        `watch` as of `EventStream`.
+        """
         super().__init__(
             headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
             media_type=media_type,
@@ -37,10 +42,18 @@ class Download(Response):
         self._pieces = pieces
         self._connections = connections
         self._send_timeout = send_timeout
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the file (ASGI)."""
         transport: asyncio.WriteTransport | None = scope.get(TRANSPORT)
+        unwatch = self._watch(lambda: abort(transport) if transport is not None else None)
+        try:
+            await self._write_all(transport, send)
+        finally:
+            unwatch()
+
+    async def _write_all(self, transport: asyncio.WriteTransport | None, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             async with aclosing(self._pieces) as pieces:

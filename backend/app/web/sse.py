@@ -13,6 +13,10 @@ from app.web.middleware import TRANSPORT
 MEDIA_TYPE = "text/event-stream"
 
 
+Watch = Callable[[Callable[[], None]], Callable[[], None]]
+"""Is given what cuts a reader off, for when it may no longer read; returns what ends the watch."""
+
+
 class Readable(Protocol):
     """What a stream is made of: take bytes until it is finished; between two takes that gave nothing, wait."""
 
@@ -53,11 +57,11 @@ class EventStream(Response):
         keepalive: float,
         send_timeout: float,
         replayed: bool = False,
-        watch: Callable[[Callable[[], None]], Callable[[], None]] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds.
 
-        `watch` is given what cuts the reader off, for when it may no longer read, and returns what ends the watch.
+        `watch` is called with what cuts the reader off.
         """
         super().__init__(
             headers={

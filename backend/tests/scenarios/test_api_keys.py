@@ -4,8 +4,9 @@ import pytest
 
 from tests.support.client import CHAT, Client
 from tests.support.people import administrator
+from tests.support.script import say
 from tests.support.server import Server
-from tests.support.talk import CONVERSATIONS
+from tests.support.talk import CONVERSATIONS, Talk
 from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.settings(ACCOUNTS=1, TITLES=0)
@@ -60,3 +61,20 @@ async def test_a_key_is_shown_once_kept_as_a_hash_and_never_opens_more_than_its_
     assert key.startswith(listed["prefix"])
     await server.close()
     assert key.encode() not in server.database.read_bytes()
+
+
+async def test_a_file_that_is_being_taken_breaks_off_once_its_key_is_revoked(
+    server: Server, upstream: Upstream
+) -> None:
+    ann = await administrator(server.port)
+    program = await ann.program("read")
+    upstream.otherwise(*say("x" * 300_000))
+    talk = await Talk.begin(ann)
+    for number in range(20):
+        await talk.ask(f"{number}?")
+    export = await program.open_stream("GET", "/api/export", receive_buffer=4096)
+    await ann.request("DELETE", f"/api/keys/{program.id}")
+    async with export:
+        await export.read()
+        assert export.over == "truncated"
+    assert len(export.body) < 20 * 300_000
