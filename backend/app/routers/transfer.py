@@ -48,7 +48,7 @@ _NAME = {"Content-Disposition": {"description": "A name for the file.", "schema"
     response_class=Response,
     responses={
         200: {"description": "One document of our own format.", "content": _JSON, "headers": _NAME},
-        **responses(403, 421, 503),
+        **responses(401, 403, 421, 503),
     },
 )
 async def export_all(principal: CurrentPrincipal, services: CurrentServices) -> Response:
@@ -62,7 +62,7 @@ async def export_all(principal: CurrentPrincipal, services: CurrentServices) -> 
     response_class=Response,
     responses={
         200: {"description": "The file.", "content": {**_JSON, **_MARKDOWN}, "headers": _NAME},
-        **responses(403, 404, 421, 422, 503),
+        **responses(401, 403, 404, 421, 422, 503),
     },
 )
 async def export_one(
@@ -81,7 +81,7 @@ async def export_one(
     "/import",
     summary="Import a file",
     openapi_extra={"requestBody": _FILE},
-    responses=responses(403, 408, 413, 415, 421, 422, 503, 507),
+    responses=responses(401, 403, 408, 413, 415, 421, 422, 503, 507),
 )
 async def import_file(request: Request, principal: Asker, services: CurrentServices) -> ImportBody:
     """The conversations of a file, beside those that are there: ones that are known get what they lack.

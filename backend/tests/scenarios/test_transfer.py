@@ -21,6 +21,7 @@ from tests.support.files import (
     take,
 )
 from tests.support.fixtures import Serve
+from tests.support.invariants import check
 from tests.support.problems import refused
 from tests.support.script import say
 from tests.support.server import Server
@@ -293,6 +294,9 @@ async def test_killed_in_the_middle_the_same_file_again_makes_it_whole(serve: Se
         shown = (await client.request("GET", f"{LISTED}/{one['id']}/messages")).json["items"]
         assert shown[-1]["id"] == one["messages"][-1]["id"]
     assert len((await client.request("GET", "/api/search", query={"q": "이야기", "limit": "100"})).json["items"]) == 100
+    client.close()
+    await server.close()
+    assert check(server.database).search == 600 + len(given)
 
 
 async def test_while_it_stops_nothing_more_is_taken_in(serve: Serve, upstream: Upstream) -> None:

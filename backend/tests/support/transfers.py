@@ -1,6 +1,5 @@
 """Import and export over one implementation of the store, without a server."""
 
-import asyncio
 import io
 import json
 from collections.abc import AsyncGenerator
@@ -14,11 +13,11 @@ from app.database import Database
 from app.models import Principal
 from app.services.export_service import ExportService
 from app.services.import_service import ImportService
-from app.store import schema
 from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
 from app.store.transfer import SqlTransfers
+from tests.support.databases import migrated
 from tests.support.files import document, in_order, spelled
 
 ANN, BOB = Principal("ann"), Principal("bob")
@@ -68,12 +67,8 @@ class Kit(NamedTuple):
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncGenerator[Kit]:
     """The implementation over SQLite."""
-    database = Database(folder / "chat.db")
-    await asyncio.to_thread(database.open)
-    await asyncio.to_thread(database.alone, schema.migrate)
-    database.start()
-    clock, changes = Clock(), SqlChanges(database)
-    conversations, transfers = SqlConversations(database, changes, clock), SqlTransfers(database, changes, clock)
-    imports = ImportService(transfers, conversations, MOST)
-    yield Kit(database, conversations, transfers, imports, ExportService(transfers, clock), changes)
-    await database.close()
+    async with migrated(folder) as database:
+        clock, changes = Clock(), SqlChanges(database)
+        conversations, transfers = SqlConversations(database, changes, clock), SqlTransfers(database, changes, clock)
+        imports = ImportService(transfers, conversations, MOST)
+        yield Kit(database, conversations, transfers, imports, ExportService(transfers, clock), changes)
