@@ -22,7 +22,7 @@ from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
 from app.providers.session import session as provider_session
-from app.routers import chat, conversations, events, health, pages, runs
+from app.routers import chat, conversations, events, health, openai, pages, runs
 from app.services.ai_service import AIService
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
@@ -109,7 +109,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    routers = (chat.router, runs.router, conversations.router, events.router, health.router, pages.router)
+    routers = (
+        chat.router,
+        runs.router,
+        conversations.router,
+        events.router,
+        openai.router,
+        health.router,
+        pages.router,
+    )
     for router in routers:
         app.include_router(router)
     problems.install(app, routers)
@@ -124,7 +132,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         allow_credentials=True,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["X-Run-Id", "Idempotent-Replayed", "Retry-After"],
+        expose_headers=["X-Run-Id", "X-Request-Id", "X-Should-Retry", "Idempotent-Replayed", "Retry-After"],
     )
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(Envelope)

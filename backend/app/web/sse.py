@@ -53,8 +53,12 @@ class EventStream(Response):
         keepalive: float,
         send_timeout: float,
         replayed: bool = False,
+        left: Callable[[], None] | None = None,
     ) -> None:
-        """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds."""
+        """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds.
+
+        `left` is called when the reader has gone before the end.
+        """
         super().__init__(
             headers={
                 "Cache-Control": "no-cache, no-transform",
@@ -68,6 +72,7 @@ class EventStream(Response):
         self._connections = connections
         self._keepalive = keepalive
         self._send_timeout = send_timeout
+        self._on_left = left
         self._waiter: asyncio.Future[None] | None = None
         self._news = False
         self._beat = False
@@ -91,6 +96,8 @@ class EventStream(Response):
             self._reading.unlisten(self._ring)
             self._timer.cancel()
             leaving.cancel()
+            if self._on_left is not None and not self._reading.finished:
+                self._on_left()
 
     async def _write_all(self, send: Send) -> None:
         reading = self._reading
