@@ -25,8 +25,8 @@ _FIELD = {"text": "content", "reasoning": "reasoning_content"}
 # What a caller is told that was sent nothing yet. A run's codes are those of api.md, 1.
 _STATUS = {
     "upstream_rejected": 400,  # too long, or a parameter that the model does not know: the caller's to mend
-    "cancelled": 409,
-    "abandoned": 409,
+    "cancelled": 410,  # not 409, which clients that do not know X-Should-Retry take for worth another try
+    "abandoned": 410,
     "upstream_rate_limited": 429,
     "budget_spent": 429,
     "internal": 500,

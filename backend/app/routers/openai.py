@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1", tags=["openai"], route_class=JsonRoute)
     response_class=Response,
     responses={
         200: COMPLETION,
-        **openai_responses(400, 403, 404, 408, 409, 413, 415, 421, 429, 500, 502, 503, 504, 507),
+        **openai_responses(400, 403, 404, 408, 410, 413, 415, 421, 429, 500, 502, 503, 504, 507),
     },
 )
 async def complete(

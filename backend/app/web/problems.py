@@ -105,6 +105,7 @@ _WHEN = {
     404: "There is no such thing, it is someone else's, or it is no longer kept.",
     408: "The rest of the body did not come.",
     409: "The answer that it is about is still being written.",
+    410: "The answer was stopped before it had said anything, or (not streamed) before its end.",
     413: "The body is larger than `MAX_BODY_BYTES`.",
     414: "The query is longer than 16 KiB.",
     415: "The body is not `application/json`.",

@@ -159,7 +159,7 @@ def failed(ending: Ending, *, keyed: bool = False) -> RunFailed:
         (Ending("failed", None, Failure("model_not_configured", "!", False)), 503, False),
         (Ending("failed", None, Failure("not_saved", "!", True)), 507, False),
         (Ending("interrupted", None, Failure("interrupted", "!", True)), 503, False),
-        (Ending("cancelled", None, STOPPED), 409, False),
+        (Ending("cancelled", None, STOPPED), 410, False),
         (Ending("failed", None, Failure("internal", "!", True)), 500, False),
     ],
 )
