@@ -22,7 +22,7 @@ from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
 from app.providers.session import session as provider_session
-from app.routers import chat, conversations, events, health, openai, pages, runs
+from app.routers import agui, chat, conversations, events, health, openai, pages, runs
 from app.services.ai_service import AIService
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
@@ -115,6 +115,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         conversations.router,
         events.router,
         openai.router,
+        agui.router,
         health.router,
         pages.router,
     )

@@ -342,10 +342,10 @@ class ChatRequest(BaseModel):
     history: list[ChatMessage] | None = Field(
         None, fail_fast=True, description="Earlier messages, oldest first; at most `MAX_HISTORY_ITEMS` (400)."
     )
-    conversation_id: str | None = Field(
+    conversation_id: Text | None = Field(
         default=None, description="The conversation that this is said in. It keeps its own history, so send none."
     )
-    parent_id: str | None = Field(
+    parent_id: Text | None = Field(
         default=None, description="The message of that conversation that this follows. None: the last one shown."
     )
     model: str | None = Field(

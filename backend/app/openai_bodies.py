@@ -16,9 +16,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.content_parts import SCHEMA, joined, refusal
 from app.models import MAX_MODEL_CHARS, Sampling, Text, Turn, storable
 
-UNSUPPORTED = "unsupported_parameter"  # the code of a refusal that names what cannot be done
 MAX_STOPS = 4  # sequences; as at OpenAI
 MAX_STOP_CHARS = 1000
 MAX_BIASED_TOKENS = 1000  # of `logit_bias`; nobody writes more by hand
@@ -60,25 +60,8 @@ _REFUSED_IN_MESSAGES: dict[str, tuple[tuple[Any, ...], str]] = {
 _PARTS = {"image_url": "Images are", "input_audio": "Audio is", "file": "Files are", "refusal": "Refusals are"}
 
 
-def _refusal(why: str) -> PydanticCustomError:
-    return PydanticCustomError(UNSUPPORTED, "{why}", {"why": why})
-
-
 def _joined(content: object) -> object:
-    """Content as one text: it may come in parts."""
-    if not isinstance(content, list):
-        return storable(content)
-    return storable("".join(_text_of(part) for part in cast(list[object], content)))
-
-
-def _text_of(part: object) -> str:
-    match part:
-        case {"type": "text", "text": str(text)}:
-            return text
-        case {"type": str(kind)} if kind in _PARTS:
-            raise _refusal(f"{_PARTS[kind]} not taken, only text.")
-        case _:
-            raise PydanticCustomError("invalid_value", "A part must be an object with `type` text and `text`")
+    return joined(content, _PARTS)
 
 
 def _listed(stop: object) -> object:
@@ -104,26 +87,7 @@ def _short_enough(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-Content = Annotated[
-    str | None,
-    BeforeValidator(_joined),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
-                        "required": ["type", "text"],
-                    },
-                },
-                {"type": "null"},
-            ]
-        }
-    ),
-]
+Content = Annotated[str | None, BeforeValidator(_joined), WithJsonSchema(SCHEMA)]
 Refused = Annotated[Any, Field(description="Refused, unless it changes nothing.")]
 Penalty = Annotated[float | None, Field(ge=-2, le=2, allow_inf_nan=False)]
 Bias = dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[int, Field(ge=-100, le=100)]] | None
@@ -155,7 +119,7 @@ class CompletionMessage(BaseModel):
     @classmethod
     def _no_tools(cls, role: object) -> object:
         if role in ("tool", "function"):
-            raise _refusal(_NO_TOOLS)
+            raise refusal(_NO_TOOLS)
         return role
 
     @field_validator("content")
@@ -165,12 +129,17 @@ class CompletionMessage(BaseModel):
             raise PydanticCustomError("missing", "Content is required")
         return content
 
+    @field_validator("reasoning_content", "reasoning", "annotations")
+    @classmethod
+    def _leave_out(cls, _: object) -> None:
+        """Nobody sees it again, so whatever it holds can do no harm."""
+
     @field_validator(*_REFUSED_IN_MESSAGES, mode="before")
     @classmethod
     def _refuse(cls, value: object, info: ValidationInfo) -> None:
         harmless, why = _REFUSED_IN_MESSAGES[info.field_name or ""]
         if value is not None and value not in harmless:
-            raise _refusal(why)
+            raise refusal(why)
 
     @property
     def turn(self) -> Turn:
@@ -295,7 +264,7 @@ class CompletionRequest(BaseModel):
     def _refuse(cls, value: object, info: ValidationInfo) -> None:
         harmless, why = _REFUSED[info.field_name or ""]
         if value is not None and value not in harmless:
-            raise _refusal(why)
+            raise refusal(why)
 
     @property
     def with_usage(self) -> bool:

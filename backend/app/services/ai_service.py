@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 import msgspec
 from pydantic import BaseModel
 
+from app.agui_bodies import AgentInput, ForwardedProps
 from app.bodies import CancelBody, ModelBody, ModelList, RunBody
 from app.clock import Clock
 from app.errors import Invalid, RunNotFound, StorageError
@@ -125,9 +126,9 @@ class AIService:
         return await self._start(principal, once.claim(), lambda: self._planner.go_on(principal, spot))
 
     async def complete(self, principal: Principal, request: CompletionRequest, once: Once) -> Call:
-        """Answer a history that a standard client keeps itself, at its own connection. As `start`.
+        """Answer a history that OpenAI's client keeps, at its own connection. As `start`.
 
-        Without a key the caller cannot come back, so the run is stopped as soon as it has left, unless somebody else
+        Without a key that client cannot come back, so the run is stopped as soon as it has left, unless somebody else
         reads it.
         """
         history = History(
@@ -135,22 +136,30 @@ class AIService:
             request.model,
             request.temperature,
             request.length,
-            request.sampling,
+            sampling=request.sampling,
         )
+        return await self._call(principal, history, once.claim(request.question), leashed=once.key is None)
 
+    async def run_agent(self, principal: Principal, request: AgentInput, once: Once) -> Call:
+        """Answer a thread that AG-UI's client keeps. As `start`."""
+        props = request.forwarded_props or ForwardedProps()
+        history = History(request.turns, props.model, props.temperature, props.max_tokens, request.known)
+        return await self._call(principal, history, once.claim(request.question), leashed=False)
+
+    async def _call(self, principal: Principal, history: History, claim: Key | None, *, leashed: bool) -> Call:
         async def plan() -> Plan:
             check(history, self._settings)
             return await self._planner.whole(history)
 
-        started = await self._start(principal, once.claim(request.question), plan)
+        started = await self._start(principal, claim, plan)
         live = self._engine.live(principal.id, started.run_id)
         live_log = live.log if live is not None else await self._replay(principal, started.run_id)
 
         def leave() -> None:
-            if live is not None and once.key is None and not live_log.readers:
+            if live is not None and leashed and not live_log.readers:
                 self._engine.stop(live, ABANDONED)
 
-        return Call(live_log, leave, keyed=once.key is not None, replayed=started.replayed)
+        return Call(live_log, leave, keyed=claim is not None, replayed=started.replayed)
 
     async def _start(self, principal: Principal, claim: Key | None, make: Callable[[], Awaitable[Plan]]) -> Started:
         if claim is not None and (known := await self._store.find(principal.id, claim)):

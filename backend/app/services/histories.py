@@ -16,6 +16,7 @@ class History(msgspec.Struct, frozen=True):
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    known: str = ""  # what the model should know beside what was said
     sampling: Sampling = Sampling()
 
 
@@ -25,6 +26,8 @@ def check(history: History, settings: Settings) -> None:
     Raises:
         Invalid: it is not; the sentence names the place.
     """
+    if len(history.known) > MAX_SYSTEM_CHARS:
+        raise Invalid(f"The context has more than {MAX_SYSTEM_CHARS:,} characters. Shorten it.", param="context")
     turns = history.turns
     most = settings.max_history_items + 1
     if len(turns) > most:
@@ -47,10 +50,13 @@ def prompt_of(history: History, system: str) -> tuple[Turn, ...]:
 
     Empty assistant messages are left out: they are answers that never came, and endpoints refuse them.
     """
-    said = tuple(turn for turn in history.turns if turn.content or turn.role != "assistant")
+    said = [turn for turn in history.turns if turn.content or turn.role != "assistant"]
     if system and not any(turn.role == "system" for turn in said):
-        return (Turn("system", system), *said)
-    return said
+        said.insert(0, Turn("system", system))
+    if history.known:
+        first = next((at for at, turn in enumerate(said) if turn.role != "system"), len(said))
+        said.insert(first, Turn("system", history.known))
+    return tuple(said)
 
 
 def _limit(turn: Turn, settings: Settings, *, last: bool) -> int:

@@ -9,9 +9,8 @@ from starlette.types import Receive
 
 from app.protocols import openai_chat
 from app.services.calls import Call
-from app.web.deps import Services
+from app.web.deps import Services, stream
 from app.web.problems import named
-from app.web.sse import EventStream
 
 LEFT = 499  # as nginx calls it; nobody hears it, but it stands in the log
 
@@ -37,15 +36,8 @@ async def streamed(request: Request, services: Services, call: Call, *, with_usa
         return _nobody(call)
     if not call.log.pieces:
         openai_chat.check(call.log, keyed=call.keyed)
-    settings = services.settings
-    response = EventStream(
-        call.reading(openai_chat.Completion(call.log, with_usage=with_usage)),
-        services.connections,
-        keepalive=settings.keepalive_seconds,
-        send_timeout=settings.send_timeout_seconds,
-        replayed=call.replayed,
-        left=call.left,
-    )
+    reading = call.reading(openai_chat.Completion(call.log, with_usage=with_usage))
+    response = stream(services, reading, replayed=call.replayed, left=call.left)
     response.headers.update(named(call.log.run_id))
     return response
 

@@ -171,23 +171,26 @@ async def read_from(services: Services, principal: Principal, cursor: Cursor, wi
     reading = await services.ai.follow(principal, cursor, wire)
     if reading is None:
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    return _stream(services, reading, replayed=False)
+    return stream(services, reading, replayed=False)
 
 
 async def read_started(services: Services, principal: Principal, started: Started, wire: WireFormat) -> Response:
     """A run's log from its start as a stream."""
     reading = await services.ai.follow(principal, Cursor(started.run_id), wire)
     assert reading is not None  # only a cursor at the very end has nothing left
-    return _stream(services, reading, replayed=started.replayed)
+    return stream(services, reading, replayed=started.replayed)
 
 
 async def read_changes(services: Services, principal: Principal, after: int | None) -> Response:
     """The changes of this principal's after a number, and then as they happen."""
     retry = random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - spreads reconnects; no secret
-    return _stream(services, await services.changes.open(principal, after, retry), replayed=False)
+    return stream(services, await services.changes.open(principal, after, retry), replayed=False)
 
 
-def _stream(services: Services, reading: Readable, *, replayed: bool) -> EventStream:
+def stream(
+    services: Services, reading: Readable, *, replayed: bool, left: Callable[[], None] | None = None
+) -> EventStream:
+    """A reading as a stream, by the settings of this service. See `EventStream`."""
     settings = services.settings
     return EventStream(
         reading,
@@ -195,4 +198,5 @@ def _stream(services: Services, reading: Readable, *, replayed: bool) -> EventSt
         keepalive=settings.keepalive_seconds,
         send_timeout=settings.send_timeout_seconds,
         replayed=replayed,
+        left=left,
     )

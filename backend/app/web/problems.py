@@ -12,8 +12,9 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from app.bodies import ProblemBody
+from app.content_parts import UNSUPPORTED
 from app.errors import BodyTooSlow, ChatError, Invalid, Malformed, MethodNotAllowed, NotFound, UnsupportedMedia
-from app.openai_bodies import UNSUPPORTED, OpenAIError, OpenAIErrorBody
+from app.openai_bodies import OpenAIError, OpenAIErrorBody
 from app.protocols import openai_chat
 from app.web.paths import is_openai
 

@@ -73,3 +73,22 @@ COMPLETION: dict[str, Any] = {
     },
     "headers": {"X-Run-Id": {"description": "The run that is read.", "schema": {"type": "string"}}},
 }
+AGENT_RUN: dict[str, Any] = {
+    "description": (
+        "AG-UI's events. A failure is `RUN_ERROR`, a stop `RUN_FINISHED` with the outcome `cancelled`. "
+        "`X-Run-Id` names the run: by it the answer is stopped, or read again."
+    ),
+    "content": {
+        "text/event-stream": {
+            "schema": {"type": "string"},
+            "example": (
+                'data: {"type":"RUN_STARTED","threadId":"t-1","runId":"r-1","protocolVersion":"1.0"}\n\n'
+                'data: {"type":"TEXT_MESSAGE_START","messageId":"01kandgz1n8v3h2x6w0qj5r7ta-0","role":"assistant"}\n\n'
+                'data: {"type":"TEXT_MESSAGE_CONTENT","messageId":"01kandgz1n8v3h2x6w0qj5r7ta-0","delta":"안녕"}\n\n'
+                'data: {"type":"TEXT_MESSAGE_END","messageId":"01kandgz1n8v3h2x6w0qj5r7ta-0"}\n\n'
+                'data: {"type":"RUN_FINISHED","threadId":"t-1","runId":"r-1"}\n\n'
+            ),
+        }
+    },
+    "headers": {"X-Run-Id": {"description": "The run that is read.", "schema": {"type": "string"}}},
+}

@@ -15,6 +15,7 @@ OPERATIONS = {
     "/health": ["get"],
     "/ready": ["get"],
     "/api/chat/stream": ["get", "post"],
+    "/api/agui": ["post"],
     "/v1/chat/completions": ["post"],
     "/v1/models": ["get"],
     "/v1/models/{model}": ["get"],

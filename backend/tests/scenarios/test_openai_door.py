@@ -346,7 +346,8 @@ async def test_a_look_at_it_starts_nothing(shared_client: Client, shared_upstrea
 async def test_halves_of_characters_are_no_reason_to_break(shared_client: Client, shared_upstream: Upstream) -> None:
     half = '"\\ud800"'
     body = (
-        f'{{"model": "{MODEL}", "messages": [{{"role": "user", "content": {half}}}], "stop": {half}, "user": {half},'
+        f'{{"model": "{MODEL}", "messages": [{{"role": "assistant", "content": "", "reasoning": {half},'
+        f'"annotations": [{half}]}}, {{"role": "user", "content": {half}}}], "stop": {half}, "user": {half},'
         f'"response_format": {{"type": "json_schema", "json_schema": {{"name": "a", "schema": {{{half}: {half}}}}}}}}}'
     )
     key = [("Content-Type", "application/json"), ("Idempotency-Key", "halves")]
