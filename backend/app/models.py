@@ -8,7 +8,7 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.clock import ID_LENGTH
-from app.errors import BadCursor
+from app.errors import BadCursor, ProviderError, UpstreamInterrupted
 
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,6 +121,24 @@ class Turn(msgspec.Struct, frozen=True):
     content: str
 
 
+class Sampling(msgspec.Struct, frozen=True):
+    """How words are chosen, by the names that OpenAI-compatible endpoints know. None: as the endpoint likes.
+
+    There is no other way for a parameter of a request to reach an endpoint.
+    """
+
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] | None = None
+    logit_bias: msgspec.Raw | None = None  # checked, and JSON again
+    response_format: msgspec.Raw | None = None  # checked, and JSON again
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    user: str | None = None
+
+
 class Prompt(msgspec.Struct, frozen=True):
     """What a model gets to see, and how it is asked."""
 
@@ -128,6 +146,7 @@ class Prompt(msgspec.Struct, frozen=True):
     max_tokens: int
     temperature: float
     continues: bool = False  # the last turn is the assistant's, and is to be gone on from
+    sampling: Sampling = Sampling()
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -152,6 +171,16 @@ class Ending(msgspec.Struct, frozen=True):
     status: RunStatus
     finish_reason: FinishReason | None = None
     failure: Failure | None = None
+    # Known while the run lives, and kept nowhere: for whoever waits for it and may ask again at once.
+    unbilled: bool = False  # nothing was answered, and nothing can have been billed
+    retry_after: int | None = None  # seconds that the endpoint asked for
+
+    @classmethod
+    def of(cls, error: ProviderError) -> "Ending":
+        """The ending that `error` is."""
+        status = "interrupted" if isinstance(error, UpstreamInterrupted) else "failed"
+        failure = Failure(error.code, error.message, error.retryable)
+        return cls(status, None, failure, error.unbilled, error.retry_after)
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -317,10 +346,10 @@ class ChatRequest(BaseModel):
     history: list[ChatMessage] | None = Field(
         None, fail_fast=True, description="Earlier messages, oldest first; at most `MAX_HISTORY_ITEMS` (400)."
     )
-    conversation_id: str | None = Field(
+    conversation_id: Text | None = Field(
         default=None, description="The conversation that this is said in. It keeps its own history, so send none."
     )
-    parent_id: str | None = Field(
+    parent_id: Text | None = Field(
         default=None, description="The message of that conversation that this follows. None: the last one shown."
     )
     model: str | None = Field(

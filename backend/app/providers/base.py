@@ -29,6 +29,7 @@ class Unbilled(Exception):
     def __init__(self, error: ProviderError, pause: float | None) -> None:
         """`error`: what to tell if nobody is. `pause`: seconds until this same model may be asked; None: never."""
         super().__init__(error.message)
+        error.unbilled = True
         self.error = error
         self.pause = pause
 

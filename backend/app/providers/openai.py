@@ -1,6 +1,7 @@
 """Any endpoint that speaks OpenAI's chat completions."""
 
 import asyncio
+import math
 import random
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -152,6 +153,7 @@ class OpenAIProvider:
         }
         if with_temperature:
             body["temperature"] = prompt.temperature
+        body |= {name: value for name, value in msgspec.structs.asdict(prompt.sampling).items() if value is not None}
         if prompt.continues:
             _express(self._config.style, body)
         headers = {
@@ -184,15 +186,16 @@ class OpenAIProvider:
     def _judged(self, response: aiohttp.ClientResponse) -> Unbilled | ProviderError:
         """What a status other than 200 means."""
         said = self._config.said
+        asked = _asked_for(response)
         match response.status:
             case 429:
                 told = "The endpoint is overloaded, or its quota is spent. Try again later."
-                return Unbilled(UpstreamRateLimited(told), _pause(response))
+                return Unbilled(UpstreamRateLimited(told, retry_after=_seconds(asked)), _pause(asked))
             case 408:
-                return Unbilled(UpstreamUnavailable("The endpoint gave up waiting. Try again."), _pause(response))
+                return Unbilled(UpstreamUnavailable("The endpoint gave up waiting. Try again."), _pause(asked))
             case status if status >= 500:
                 told = "The model's endpoint is out of order. Try again in a moment."
-                return Unbilled(UpstreamUnavailable(told), _pause(response))
+                return Unbilled(UpstreamUnavailable(told, retry_after=_seconds(asked)), _pause(asked))
             case 401 | 403:
                 return UpstreamRejected(f"The endpoint refused the key. Check {said.key}.")
             case status if 400 <= status < 500:
@@ -219,17 +222,27 @@ def _jitter() -> float:
     return 0.25 + random.random() / 2  # noqa: S311 - spreads retries; no secret
 
 
-def _pause(response: aiohttp.ClientResponse) -> float | None:
+def _asked_for(response: aiohttp.ClientResponse) -> float | None:
+    """The pause that an endpoint wants, in seconds; None: it wants none, one that cannot be read, or a past one."""
     asked = response.headers.get("Retry-After", "")
     if (date := _date(asked)) is not None:
         seconds = (date - datetime.now(UTC)).total_seconds()
     elif re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked):
         seconds = float(asked)
     else:
-        seconds = -1.0
-    if seconds < 0:  # none, one that cannot be read, or one that is past
+        return None
+    return seconds if seconds >= 0 else None
+
+
+def _pause(asked: float | None) -> float | None:
+    if asked is None:
         return _jitter()
-    return seconds if seconds <= MAX_RETRY_AFTER_SECONDS else None
+    return asked if asked <= MAX_RETRY_AFTER_SECONDS else None
+
+
+def _seconds(asked: float | None) -> int | None:
+    """As a header of ours says it."""
+    return math.ceil(asked) if asked is not None else None
 
 
 def _date(text: str) -> datetime | None:

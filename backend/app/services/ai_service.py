@@ -8,15 +8,19 @@ from weakref import WeakValueDictionary
 import msgspec
 from pydantic import BaseModel
 
+from app.agui_bodies import AgentInput, ForwardedProps
 from app.bodies import CancelBody, ModelBody, ModelList, RunBody
 from app.clock import Clock
 from app.errors import Invalid, RunNotFound, StorageError
 from app.eventlog.memory import LiveLog
 from app.models import ChatRequest, Cursor, EditRequest, Principal, Run, Spot
+from app.openai_bodies import CompletionRequest
 from app.protocols.base import WireFormat
 from app.providers.base import Catalog
 from app.services.asked import Asked, Question
-from app.services.endings import CANCELLED, INTERRUPTED
+from app.services.calls import Call
+from app.services.endings import ABANDONED, CANCELLED, INTERRUPTED
+from app.services.histories import History, check
 from app.services.planning import Plan, Planner
 from app.services.reading import Reading
 from app.services.run_engine import LiveRun, RunEngine
@@ -121,6 +125,42 @@ class AIService:
     async def go_on(self, principal: Principal, spot: Spot, once: Once) -> Started:
         """Go on from an answer that was cut short, in an answer beside it. As `start`."""
         return await self._start(principal, once.claim(), lambda: self._planner.go_on(principal, spot))
+
+    async def complete(self, principal: Principal, request: CompletionRequest, once: Once) -> Call:
+        """Answer a history that OpenAI's client keeps, at its own connection. As `start`.
+
+        Without a key that client cannot come back, so the run is stopped as soon as it has left, unless somebody else
+        reads it.
+        """
+        history = History(
+            tuple(message.turn for message in request.messages),
+            request.model,
+            request.temperature,
+            request.length,
+            sampling=request.sampling,
+        )
+        return await self._call(principal, history, once.claim(request.question), leashed=once.key is None)
+
+    async def run_agent(self, principal: Principal, request: AgentInput, once: Once) -> Call:
+        """Answer a thread that AG-UI's client keeps. As `start`."""
+        props = request.forwarded_props or ForwardedProps()
+        history = History(request.turns, props.model, props.temperature, props.max_tokens, request.known)
+        return await self._call(principal, history, once.claim(request.question), leashed=False)
+
+    async def _call(self, principal: Principal, history: History, claim: Key | None, *, leashed: bool) -> Call:
+        async def plan() -> Plan:
+            check(history, self._settings)
+            return await self._planner.whole(history)
+
+        started = await self._start(principal, claim, plan)
+        live = self._engine.live(principal.id, started.run_id)
+        live_log = live.log if live is not None else await self._replay(principal, started.run_id)
+
+        def leave() -> None:
+            if live is not None and leashed and not live_log.readers:
+                self._engine.stop(live, ABANDONED)
+
+        return Call(live_log, leave, keyed=claim is not None, replayed=started.replayed)
 
     async def _start(self, principal: Principal, claim: Key | None, make: Callable[[], Awaitable[Plan]]) -> Started:
         if claim is not None and (known := await self._store.find(principal.id, claim)):
@@ -274,7 +314,7 @@ class AIService:
 def fingerprint(path: str, request: BaseModel | None = None) -> str:
     """What a key or a repeated GET stands for: the path and the validated body, and nothing that can be read back."""
     if not isinstance(request, ChatRequest):
-        body = request.model_dump_json() if request is not None else ""
+        body = request.model_dump_json(exclude_none=True) if request is not None else ""
         return hashlib.sha256(f"{path}\n{body}".encode()).hexdigest()
     # A history of null, of [] and none at all mean the same.
     question = request if request.history else request.model_copy(update={"history": None})

@@ -6,10 +6,11 @@ import msgspec
 
 from app.clock import Clock
 from app.errors import ConversationNotFound, Invalid, MessageNotFound, StillWriting
-from app.models import ChatRequest, Conversation, Joint, Message, Principal, Prompt, Spot, Turn
+from app.models import ChatRequest, Conversation, Joint, Message, Principal, Prompt, Sampling, Spot, Turn
 from app.providers.base import Catalog, ModelInfo, Provider
 from app.services import prompt as prompts
 from app.services.asking import Candidate
+from app.services.histories import History, prompt_of
 from app.services.titles import first_words
 from app.settings import Settings
 from app.store.base import Conversations, Place, Question
@@ -43,6 +44,7 @@ class _Way(msgspec.Struct, frozen=True):
 
 
 _AS_IT_IS = _Way()
+_AS_IT_LIKES = Sampling()
 _Last = Callable[[ModelInfo], tuple[tuple[Turn, ...], bool]]
 """For a model: the turns that end the prompt, and whether the last of them is to be gone on from."""
 
@@ -74,6 +76,20 @@ class Planner:
         conversation = await self._find(principal, request.conversation_id)
         parent_id = await self._parent(conversation, request.parent_id)
         return await self._question(conversation, parent_id, request.message, way)
+
+    async def whole(self, history: History) -> Plan:
+        """An answer to a history that the client keeps itself.
+
+        Raises:
+            ModelNotFound: nobody has a model of that name.
+        """
+        way = _Way(history.model, None, history.temperature, history.max_tokens)
+        turns = prompt_of(history, self._settings.system_prompt)
+
+        def candidate(provider: Provider) -> Candidate:
+            return Candidate(provider, self._prompt(turns, provider.info, way, sampling=history.sampling))
+
+        return Plan([candidate(provider) for provider in await self._catalog.chain(way.model)])
 
     async def edit(self, principal: Principal, spot: Spot, text: str) -> Plan:
         """An answer to another wording of a question, beside it.
@@ -221,11 +237,19 @@ class Planner:
         turns = prompts.build(self._system(way), request.history or [], request.message)
         return Candidate(provider, self._prompt(turns, provider.info, way))
 
-    def _prompt(self, turns: tuple[Turn, ...], info: ModelInfo, way: _Way, *, continues: bool = False) -> Prompt:
+    def _prompt(
+        self,
+        turns: tuple[Turn, ...],
+        info: ModelInfo,
+        way: _Way,
+        *,
+        continues: bool = False,
+        sampling: Sampling = _AS_IT_LIKES,
+    ) -> Prompt:
         temperature = next(
             one for one in (way.temperature, info.temperature, self._settings.temperature) if one is not None
         )
-        return Prompt(turns, self._max_tokens(info, way), temperature, continues)
+        return Prompt(turns, self._max_tokens(info, way), temperature, continues, sampling)
 
     def _max_tokens(self, info: ModelInfo, way: _Way) -> int:
         return way.max_tokens or info.max_tokens or self._settings.max_tokens

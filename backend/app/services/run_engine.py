@@ -8,13 +8,12 @@ from functools import partial
 import msgspec
 
 from app.clock import Clock
-from app.errors import Draining, ProviderError, StorageError, TooManyRuns, UpstreamInterrupted
+from app.errors import Draining, ProviderError, StorageError, TooManyRuns
 from app.eventlog.base import Journal
 from app.eventlog.memory import LiveLog
 from app.models import (
     Delta,
     Ending,
-    Failure,
     FinishDelta,
     FinishReason,
     NoteDelta,
@@ -217,8 +216,7 @@ class RunEngine:
                 live.task.uncancel()
             return INTERRUPTED
         except ProviderError as error:
-            status = "interrupted" if isinstance(error, UpstreamInterrupted) else "failed"
-            return Ending(status, failure=Failure(error.code, error.message, error.retryable))
+            return Ending.of(error)
         except StorageError:
             return NOT_SAVED
         except Exception as error:  # noqa: BLE001 - the run's boundary: it must end, whatever happened

@@ -207,20 +207,20 @@ async def read_from(services: Services, principal: Principal, cursor: Cursor, wi
     reading = await services.ai.follow(principal, cursor, wire)
     if reading is None:
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    return _stream(services, principal, reading, replayed=False)
+    return stream(services, principal, reading, replayed=False)
 
 
 async def read_started(services: Services, principal: Principal, started: Started, wire: WireFormat) -> Response:
     """A run's log from its start as a stream."""
     reading = await services.ai.follow(principal, Cursor(started.run_id), wire)
     assert reading is not None  # only a cursor at the very end has nothing left
-    return _stream(services, principal, reading, replayed=started.replayed)
+    return stream(services, principal, reading, replayed=started.replayed)
 
 
 async def read_changes(services: Services, principal: Principal, after: int | None) -> Response:
     """The changes of this principal's after a number, and then as they happen."""
     retry = random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - spreads reconnects; no secret
-    return _stream(services, principal, await services.changes.open(principal, after, retry), replayed=False)
+    return stream(services, principal, await services.changes.open(principal, after, retry), replayed=False)
 
 
 def download(services: Services, principal: Principal, export: Export) -> Response:
@@ -235,7 +235,15 @@ def download(services: Services, principal: Principal, export: Export) -> Respon
     )
 
 
-def _stream(services: Services, principal: Principal, reading: Readable, *, replayed: bool) -> EventStream:
+def stream(
+    services: Services,
+    principal: Principal,
+    reading: Readable,
+    *,
+    replayed: bool,
+    left: Callable[[], None] | None = None,
+) -> EventStream:
+    """A reading as a stream, by the settings of this service. See `EventStream`."""
     settings = services.settings
     return EventStream(
         reading,
@@ -244,4 +252,5 @@ def _stream(services: Services, principal: Principal, reading: Readable, *, repl
         send_timeout=settings.send_timeout_seconds,
         replayed=replayed,
         watch=partial(services.gatekeeper.watch, principal),
+        left=left,
     )

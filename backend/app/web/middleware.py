@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import BodyTooLarge, ChatError, ForbiddenOrigin, QueryTooLong, StartRefused, WrongHost
 from app.settings import Settings
 from app.telemetry import log, where
+from app.web.paths import is_api, route_of
 from app.web.problems import problem
 
 TRANSPORT = "chat.transport"  # key of the scope: the client's socket, for cutting off a reader that takes nothing
@@ -22,7 +23,6 @@ MAX_DROPPED_BYTES = 16 * 2**20  # of a body that was refused: read, so that the 
 MAX_DROPPED_SECONDS = 2.0
 MAX_PAUSE_SECONDS = 15.0  # inside a body; a client that says nothing for longer has gone, or is up to no good
 _PROBES = ("/health", "/ready")
-_API = ("/api/", "/v1/")
 _PLAIN_PATH = re.compile("[A-Za-z0-9/_.-]{1,100}")
 
 
@@ -44,7 +44,7 @@ class Envelope:
         if scope["type"] != "http":
             return  # no websockets here
         began = time.perf_counter()
-        route, path = _route(scope), _path(scope)  # now: a mounted application rewrites its scope
+        route, path = route_of(scope), _path(scope)  # now: a mounted application rewrites its scope
         status = 0
 
         async def envelop(message: Message) -> None:
@@ -54,7 +54,7 @@ class Envelope:
                 headers = MutableHeaders(scope=message)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "same-origin"
-                if route.startswith(_API):
+                if is_api(scope):
                     headers.setdefault("Cache-Control", "no-store")  # what people said is in no cache
             await send(message)
 
@@ -102,14 +102,14 @@ class Gate:
                 self._check_host(scope, headers)
                 self._check_origin(scope, headers)
             except ChatError as error:
-                await problem(error)(scope, receive, send)
+                await problem(scope, error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     def _check_host(self, scope: Scope, headers: Headers) -> None:
         hosts = headers.getlist("host")
         name = _without_port(hosts[0].lower()) if len(hosts) == 1 else ""
-        if name in self._hosts or (_route(scope) in _PROBES and (not hosts or _is_address(name))):
+        if name in self._hosts or (route_of(scope) in _PROBES and (not hosts or _is_address(name))):
             return
         raise WrongHost("This service does not answer to that host name. If it should, add the name to ALLOWED_HOSTS.")
 
@@ -126,7 +126,7 @@ class Gate:
         )
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
-        under_api = _route(scope).startswith(_API)
+        under_api = is_api(scope)
         if under_api and "prefetch" in headers.get("sec-purpose", ""):
             raise ForbiddenOrigin("Prefetching is not answered: a question costs something.")
         origins = headers.getlist("origin")
@@ -170,7 +170,8 @@ class Boundary:
         except Exception as error:  # noqa: BLE001 - the request's boundary
             log.error("request.broke", path=_path(scope), error=type(error).__name__, where=where(error))
             if not started:
-                await problem(ChatError("Something went wrong inside the service. Try again."))(scope, receive, send)
+                broke = ChatError("Something went wrong inside the service. Try again.")
+                await problem(scope, broke)(scope, receive, send)
 
 
 class BodyLimit(NamedTuple):
@@ -194,9 +195,10 @@ class Limits:
             await self._app(scope, receive, send)
             return
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
-            await problem(QueryTooLong("The address is too long. Send the question by POST."))(scope, receive, send)
+            refusal = QueryTooLong("The address is too long. Send the question by POST.")
+            await problem(scope, refusal)(scope, receive, send)
             return
-        await _Counted(self._app, self._limits.get(_route(scope), self._limit))(scope, receive, send)
+        await _Counted(self._app, self._limits.get(route_of(scope), self._limit))(scope, receive, send)
 
 
 class _Counted:
@@ -245,7 +247,7 @@ class _Counted:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = problem(self._refusal)
+        response = problem(scope, self._refusal)
         response.headers["Connection"] = "close"
         await response(scope, receive, send)
 
@@ -263,13 +265,7 @@ class _Counted:
 
 def _path(scope: Scope) -> str:
     """The path for a log: what is spelled like none of ours may be somebody's question."""
-    return _route(scope) if _PLAIN_PATH.fullmatch(_route(scope)) else "(other)"
-
-
-def _route(scope: Scope) -> str:
-    """The path without the prefix that a proxy serves us under."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "")) or "/"
+    return route_of(scope) if _PLAIN_PATH.fullmatch(route_of(scope)) else "(other)"
 
 
 def _without_port(host: str) -> str:

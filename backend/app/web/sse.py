@@ -58,10 +58,11 @@ class EventStream(Response):
         send_timeout: float,
         replayed: bool = False,
         watch: Watch | None = None,
+        left: Callable[[], None] | None = None,
     ) -> None:
         """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds.
 
-        `watch` is called with what cuts the reader off.
+        `watch` is called with what cuts the reader off; `left` is called when the reader has gone before the end.
         """
         super().__init__(
             headers={
@@ -77,6 +78,7 @@ class EventStream(Response):
         self._keepalive = keepalive
         self._send_timeout = send_timeout
         self._watch = watch
+        self._on_left = left
         self._waiter: asyncio.Future[None] | None = None
         self._news = False
         self._beat = False
@@ -103,6 +105,8 @@ class EventStream(Response):
                 unwatch()
             self._timer.cancel()
             leaving.cancel()
+            if self._on_left is not None and not self._reading.finished:
+                self._on_left()
 
     async def _write_all(self, send: Send) -> None:
         reading = self._reading

@@ -30,6 +30,8 @@ SET_UP = [
     BACKEND / "pyproject.toml",
     ROOT / "Makefile",
     *sorted((ROOT / "scripts").glob("*")),
+    BACKEND / "tests" / "clients" / "package.json",
+    BACKEND / "tests" / "clients" / ".npmrc",
     ROOT / ".ci" / "run",
 ]
 
@@ -74,6 +76,16 @@ def test_the_locks_agree_with_each_other() -> None:
         assert {name: version for name, version in pins.items() if runtime.get(name, version) != version} == {}, (
             path.name
         )
+
+
+def test_the_stock_clients_are_pinned_and_hashed_and_their_lock_names_no_registry() -> None:
+    folder = BACKEND / "tests" / "clients"
+    wanted = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"]
+    packages = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
+    assert packages.pop("")["dependencies"] == wanted
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
+    assert not any("resolved" in package or package.get("hasInstallScript") for package in packages.values())
 
 
 def test_the_version_is_the_same_everywhere() -> None:

@@ -258,3 +258,12 @@ async def test_lone_surrogates_and_nul_become_the_replacement_character_however_
     assert first == [{"role": "user", "content": mended}, {"role": "user", "content": mended}]
     assert second == [{"role": "user", "content": mended}, {"role": "user", "content": "a\ufffdb"}]
     assert b"\\ud83d" not in shared_upstream.requests[0].body.lower()
+
+
+async def test_a_conversation_that_no_text_can_name_is_none_also_with_a_key(
+    shared_client: Client, shared_upstream: Upstream
+) -> None:
+    for field in (b'"conversation_id": "\\ud800"', b'"conversation_id": "x", "parent_id": "\\ud800"'):
+        body = b'{"message": "hello", ' + field + b"}"
+        refused(await post(shared_client, body, JSON, ("Idempotency-Key", "no-text")), 404)
+    assert shared_upstream.calls == 0

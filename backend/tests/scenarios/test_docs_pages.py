@@ -15,6 +15,10 @@ OPERATIONS = {
     "/health": ["get"],
     "/ready": ["get"],
     "/api/chat/stream": ["get", "post"],
+    "/api/agui": ["post"],
+    "/v1/chat/completions": ["post"],
+    "/v1/models": ["get"],
+    "/v1/models/{model}": ["get"],
     "/api/models": ["get"],
     "/api/conversations": ["get", "post"],
     "/api/conversations/{conversation_id}": ["delete", "get", "patch"],
@@ -45,6 +49,7 @@ OPERATIONS = {
     "/api/runs/{run_id}/cancel": ["post"],
 }
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+OPENAI_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIErrorBody"}}}
 VIOLATIONS = """
 window.__violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -146,9 +151,10 @@ async def test_every_refusal_is_documented_as_the_problem_it_is(shared_client: C
         for method, operation in methods.items():
             errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
             for status, answer in errors.items():
-                assert answer["content"] == PROBLEM, (method, path, status)
+                shape = OPENAI_ERROR if path.startswith("/v1/") else PROBLEM
+                assert answer["content"] == shape, (method, path, status)
                 assert answer["description"]
-            if path.startswith("/api/"):
+            if path.startswith(("/api/", "/v1/")):
                 assert {"403", "421"} <= set(errors), (method, path)
     assert {"400", "404", "413", "415", "422", "503"} <= set(schema["paths"][CHAT]["post"]["responses"])
     assert {"400", "404", "414", "422", "503"} <= set(schema["paths"][CHAT]["get"]["responses"])

@@ -182,7 +182,7 @@ async def test_the_development_page_may_ask_and_read_with_credentials(shared_cli
         assert answer.headers.all("access-control-allow-origin") == [origin]
         assert answer.headers["access-control-allow-credentials"] == "true"
         exposed = {name.strip() for name in answer.headers["access-control-expose-headers"].split(",")}
-        assert exposed == {"X-Run-Id", "Idempotent-Replayed", "Retry-After"}
+        assert exposed == {"X-Run-Id", "X-Request-Id", "X-Should-Retry", "Idempotent-Replayed", "Retry-After"}
         assert "origin" in answer.headers["vary"].lower()
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.support.client import CHAT, Client
 from tests.support.fixtures import Serve
 from tests.support.http import pairs
-from tests.support.problems import refused
+from tests.support.problems import refused, refused_in_openai_s_shape
 from tests.support.server import Server
 from tests.support.upstream import Upstream
 from tests.support.wire_client import Reply
@@ -233,8 +233,9 @@ async def test_a_link_from_elsewhere_opens_pages_and_nothing_under_api(
         for other in ({"Sec-Fetch-Dest": "iframe"}, {"Sec-Fetch-Mode": "no-cors"}, {"Sec-Fetch-Dest": "image"}):
             refused(await shared_client.request("GET", path, headers=NAVIGATION | other), 403)
         refused(await shared_client.request("POST", path, headers=NAVIGATION), 403)
-    for path in ("/api/models", f"{CHAT}?message=hi", "/v1/models", "/api/runs/" + "0" * 26):
+    for path in ("/api/models", f"{CHAT}?message=hi", "/api/runs/" + "0" * 26):
         refused(await shared_client.request("GET", path, headers=NAVIGATION), 403)
+    refused_in_openai_s_shape(await shared_client.request("GET", "/v1/models", headers=NAVIGATION), 403)
     assert (await shared_client.request("HEAD", CHAT, headers=NAVIGATION)).status == 403
     assert shared_upstream.calls == 0
 
@@ -244,8 +245,10 @@ async def test_a_guess_of_the_browser_buys_nothing(
     shared_client: Client, shared_upstream: Upstream, purpose: str
 ) -> None:
     for site in ("none", "same-origin"):
-        for path in (f"{CHAT}?message=hi", "/api/models", "/v1/models"):
+        for path in (f"{CHAT}?message=hi", "/api/models"):
             refused(await get(shared_client, path, Sec_Purpose=purpose, Sec_Fetch_Site=site), 403)
+        there = await get(shared_client, "/v1/models", Sec_Purpose=purpose, Sec_Fetch_Site=site)
+        refused_in_openai_s_shape(there, 403)
         assert (await get(shared_client, "/docs", Sec_Purpose=purpose, Sec_Fetch_Site=site)).status == 200
     assert shared_upstream.calls == 0
 

@@ -23,7 +23,7 @@ ignored_auth.enabled = false
 object_level_authorization.enabled = false
 
 [[operations]]
-include-path-regex = "/stream$|/events$"
+include-path-regex = "/stream$|/events$|/agui$|/completions$"
 checks.response_schema_conformance.enabled = false
 
 [[operations]]
