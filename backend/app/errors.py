@@ -44,6 +44,13 @@ class NotFound(Refusal):
     status, code = 404, "not_found"
 
 
+class NothingHere(NotFound):
+    """No such address; also said of one that not everybody is to know of."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this address. The addresses are listed at /docs.")
+
+
 class RunNotFound(NotFound):
     """No such run, someone else's, or one whose keeping is over: the same answer for all three."""
 

@@ -22,7 +22,7 @@ from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
 from app.providers.session import session as provider_session
-from app.routers import chat, conversations, events, health, pages, runs
+from app.routers import chat, conversations, events, health, metrics, pages, runs
 from app.services.ai_service import AIService
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
@@ -36,7 +36,7 @@ from app.store import schema, sql
 from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
-from app.telemetry import log
+from app.telemetry import Held, Metrics, log
 from app.web import problems
 from app.web.connections import Connections
 from app.web.deps import Services
@@ -92,13 +92,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             return create_app(load())
         except StartRefused as refusal:
             raise SystemExit(refusal.message) from None
-    known, plan = settings, models_file.read(settings)
+    known, plan, clock = settings, models_file.read(settings), Clock()
+    numbers = Metrics(__version__, [entry.id for entry in plan.entries])
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         telemetry.set_up()
         async with AsyncExitStack() as stack:
-            yield State(services=await _open(known, plan, app.connections, stack))
+            yield State(services=await _open(known, plan, app.connections, numbers, stack))
 
     app = ChatApp(
         title="AI Chat Service",
@@ -109,7 +110,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    routers = (chat.router, runs.router, conversations.router, events.router, health.router, pages.router)
+    routers = (
+        chat.router,
+        runs.router,
+        conversations.router,
+        events.router,
+        health.router,
+        metrics.router,
+        pages.router,
+    )
     for router in routers:
         app.include_router(router)
     problems.install(app, routers)
@@ -127,11 +136,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         expose_headers=["X-Run-Id", "Idempotent-Replayed", "Retry-After"],
     )
     app.add_middleware(Gate, settings=settings)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, metrics=numbers, clock=clock)
     return app
 
 
-async def _open(settings: Settings, plan: Plan, connections: Connections, stack: AsyncExitStack) -> Services:
+async def _open(
+    settings: Settings, plan: Plan, connections: Connections, numbers: Metrics, stack: AsyncExitStack
+) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     clock = Clock()
     database = Database(settings.database_path)
@@ -152,6 +163,8 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
     stack.push_async_callback(engine.close)
     titles = Titles(store, conversations, catalog, settings)
     engine.on_ended.append(titles.ended)
+    engine.on_report.append(numbers.ended)
+    titles.on_spent.append(numbers.spent)
     stack.push_async_callback(titles.close)
     feed = ChangeFeed(changes)
     sweeper = Sweeper(store, conversations)
@@ -164,6 +177,8 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
         asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
+    numbers.recovered(left)
+    numbers.watch(lambda: _held(settings, engine, database, connections))
     if (problem := await asyncio.to_thread(missing, plan, settings)) is not None:
         log.warning("model.missing", message=problem)
     if sqlite3.sqlite_version_info < SOUND_SQLITE:
@@ -189,7 +204,35 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
             except StorageError as error:
                 raise NotReady(error) from error
 
-    return Services(ai=ai, conversations=talks, changes=feed, settings=settings, connections=connections, ready=ready)
+    return Services(
+        ai=ai,
+        conversations=talks,
+        changes=feed,
+        settings=settings,
+        connections=connections,
+        metrics=numbers,
+        ready=ready,
+    )
+
+
+def _held(settings: Settings, engine: RunEngine, database: Database, connections: Connections) -> Held:
+    """What is held now. It is asked in another thread, so nothing here is walked through, only looked at."""
+    live_bytes, prompt_bytes = engine.held_bytes
+    return Held(
+        answer_streams=connections.streams["answer"],
+        change_streams=connections.streams["changes"],
+        slow_readers_cut=connections.slow,
+        runs=engine.runs,
+        max_runs=settings.max_runs,
+        live_bytes=live_bytes,
+        prompt_bytes=prompt_bytes,
+        max_live_bytes=settings.max_live_bytes,
+        writable=database.trouble is None,
+        writes_waiting=database.waiting,
+        commits=database.commits,
+        durable_commits=database.durable_commits,
+        failed_commits=database.failed_commits,
+    )
 
 
 def _recover(connection: Any, clock: Clock) -> int:

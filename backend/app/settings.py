@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         False, description="Let other machines in although everyone who comes is the same user."
     )
 
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Who sends it as a bearer token may read /metrics. Without one, only programs of this machine.",
+    )
+
     max_runs: int = Field(512, ge=1, le=100_000, description="Answers being written at once, in the whole service.")
     max_live_bytes: int = Field(
         256 * 2**20, ge=65536, description="Text of answers being written, held in memory, in bytes."
@@ -147,7 +152,7 @@ class Settings(BaseSettings):
     def _is_http(cls, url: str) -> str:
         return base_url(url, "OPENAI_API_KEY") if url else url
 
-    @field_validator("openai_api_key")
+    @field_validator("openai_api_key", "metrics_token")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
         return sendable(key) if key is not None else None

@@ -3,12 +3,12 @@
 import random
 import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from fastapi import Depends, Header, Path, Query, Request, Response
 
-from app.errors import Invalid, Malformed
+from app.errors import BadCursor, Invalid, Malformed, RunNotFound
 from app.models import LOCAL, Cursor, Principal, Spot
 from app.protocols.base import WireFormat
 from app.protocols.chat import BareChat, ResumableChat
@@ -17,6 +17,7 @@ from app.services.ai_service import AIService, Once, Started
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
 from app.settings import Settings
+from app.telemetry import Metrics
 from app.web.connections import Connections
 from app.web.sse import MEDIA_TYPE, EventStream, Readable
 
@@ -39,6 +40,7 @@ class Services(msgspec.Struct, frozen=True):
     changes: ChangeFeed
     settings: Settings
     connections: Connections
+    metrics: Metrics
     ready: Callable[[], Awaitable[None]]
 
 
@@ -168,31 +170,41 @@ def wants_events(request: Request) -> bool:
 
 async def read_from(services: Services, principal: Principal, cursor: Cursor, wire: WireFormat) -> Response:
     """The rest of a run's log as a stream; 204 where nothing is left, which is what stops an `EventSource`."""
-    reading = await services.ai.follow(principal, cursor, wire)
+    try:
+        reading = await services.ai.follow(principal, cursor, wire)
+    except (RunNotFound, BadCursor) as error:
+        services.metrics.resumed("not_found" if isinstance(error, RunNotFound) else "bad_cursor")
+        raise
     if reading is None:
+        services.metrics.resumed("nothing_left")
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    return _stream(services, reading, replayed=False)
+    outcome = "from_start" if cursor == Cursor(cursor.run_id) else "resumed"
+    services.metrics.resumed(outcome)
+    return _stream(services, reading, notes={"run": cursor.run_id, "reading": outcome})
 
 
 async def read_started(services: Services, principal: Principal, started: Started, wire: WireFormat) -> Response:
     """A run's log from its start as a stream."""
     reading = await services.ai.follow(principal, Cursor(started.run_id), wire)
     assert reading is not None  # only a cursor at the very end has nothing left
-    return _stream(services, reading, replayed=started.replayed)
+    if started.replayed:
+        services.metrics.resumed("replayed")
+    notes = {"run": started.run_id, "reading": "replayed" if started.replayed else "started"}
+    return _stream(services, reading, replayed=started.replayed, notes=notes)
 
 
 async def read_changes(services: Services, principal: Principal, after: int | None) -> Response:
     """The changes of this principal's after a number, and then as they happen."""
     retry = random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - spreads reconnects; no secret
-    return _stream(services, await services.changes.open(principal, after, retry), replayed=False)
+    return _stream(services, await services.changes.open(principal, after, retry), kind="changes")
 
 
-def _stream(services: Services, reading: Readable, *, replayed: bool) -> EventStream:
+def _stream(services: Services, reading: Readable, **more: Any) -> EventStream:
     settings = services.settings
     return EventStream(
         reading,
         services.connections,
         keepalive=settings.keepalive_seconds,
         send_timeout=settings.send_timeout_seconds,
-        replayed=replayed,
+        **more,
     )

@@ -9,9 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from app.bodies import ProblemBody
-from app.errors import BodyTooSlow, ChatError, Invalid, Malformed, MethodNotAllowed, NotFound, UnsupportedMedia
+from app.errors import BodyTooSlow, ChatError, Invalid, Malformed, MethodNotAllowed, NothingHere, UnsupportedMedia
+from app.web.notes import note
 
 MEDIA_TYPE = "application/problem+json"
 _OF_FILES = {"GET", "HEAD"}  # the mounted scripts and styles are no route
@@ -19,8 +21,9 @@ MAX_NAME_CHARS = 64  # longer than any of our fields' names
 MAX_FIELDS = 20  # of a 422: enough to mend the request, bounded whatever was sent
 
 
-def problem(error: ChatError, *, fields: list[dict[str, object]] | None = None) -> JSONResponse:
-    """`error` as a response."""
+def problem(scope: Scope, error: ChatError, *, fields: list[dict[str, object]] | None = None) -> JSONResponse:
+    """`error` as the response to a request, whose log line gets its code."""
+    note(scope, code=error.code)
     body = ProblemBody(
         title=HTTPStatus(error.status).phrase,
         status=error.status,
@@ -80,23 +83,22 @@ _WHEN = {
 
 async def _chat_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ChatError)
-    return problem(error)
+    return problem(request.scope, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if found and found[0].get("type") == "json_invalid":
-        return problem(Malformed("The body is not JSON. Check its quotes and commas."))
+        return problem(request.scope, Malformed("The body is not JSON. Check its quotes and commas."))
     # Never `input`: it is what a person wrote, and it may not even be JSON.
     fields: list[dict[str, object]] = [
         {"loc": [_short(item) for item in one["loc"]][:8], "msg": str(one["msg"]), "type": str(one["type"])}
         for one in found[:MAX_FIELDS]
     ]
     places = [".".join(_short(item) for item in one["loc"][:8]) for one in found[:1]]
-    return problem(
-        Invalid(f"{places[0]}: {fields[0]['msg']}." if fields else "The request is not valid."), fields=fields
-    )
+    invalid = Invalid(f"{places[0]}: {fields[0]['msg']}." if fields else "The request is not valid.")
+    return problem(request.scope, invalid, fields=fields)
 
 
 def _short(name: object) -> str:
@@ -108,7 +110,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     match error.status_code:
         case 404:
-            known: ChatError = NotFound("There is nothing at this address. The addresses are listed at /docs.")
+            known: ChatError = NothingHere()
         case 405:
             known = MethodNotAllowed("This address does not take this method. The methods are listed at /docs.")
         case 408:
@@ -120,7 +122,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         case status:
             known = ChatError(str(error.detail))
             known.status = status
-    response = problem(known)
+    response = problem(request.scope, known)
     response.headers.update(error.headers or {})
     if error.status_code == 408:
         response.headers["Connection"] = "close"

@@ -1,14 +1,15 @@
 """Bytes of a reading to an open response: heartbeat, slow readers, and nothing per token but a copy."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.web.connections import Connections, abort
 from app.web.middleware import TRANSPORT
+from app.web.notes import note
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -53,8 +54,13 @@ class EventStream(Response):
         keepalive: float,
         send_timeout: float,
         replayed: bool = False,
+        kind: Literal["answer", "changes", "test"] = "answer",
+        notes: Mapping[str, str] | None = None,
     ) -> None:
-        """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds."""
+        """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds.
+
+        `notes` go into the request's log line.
+        """
         super().__init__(
             headers={
                 "Cache-Control": "no-cache, no-transform",
@@ -68,6 +74,8 @@ class EventStream(Response):
         self._connections = connections
         self._keepalive = keepalive
         self._send_timeout = send_timeout
+        self._kind = kind
+        self._notes = notes or {}
         self._waiter: asyncio.Future[None] | None = None
         self._news = False
         self._beat = False
@@ -84,10 +92,13 @@ class EventStream(Response):
         leaving = asyncio.create_task(self._until_gone(receive), name="reader-leaving")
         self._timer = self._loop.call_later(min(self._keepalive, self._send_timeout), self._tick)
         self._reading.listen(self._ring)  # listen first, look second
+        self._connections.streams[self._kind] += 1
+        note(scope, **self._notes)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await self._write_all(send)
         finally:
+            self._connections.streams[self._kind] -= 1
             self._reading.unlisten(self._ring)
             self._timer.cancel()
             leaving.cancel()
@@ -154,6 +165,7 @@ class EventStream(Response):
     def _cut(self) -> None:
         # Closing politely would wait for the very reader that takes nothing.
         if self._transport is not None:
+            self._connections.slow += 1
             abort(self._transport)
         self._gone = True
         self._ring()
