@@ -132,6 +132,13 @@ class TooManyRuns(Refusal):
     status, code, retryable = 503, "too_many_runs", True
 
 
+class TooManyTrials(Refusal):
+    status, code, retryable = 503, "too_many_trials", True
+
+    def __init__(self) -> None:
+        super().__init__("Enough people are looking at the test stream. Try again in a moment.", retry_after=2)
+
+
 class Draining(Refusal):
     status, code, retryable = 503, "draining", True
 

@@ -41,6 +41,7 @@ from app.web import problems
 from app.web.connections import Connections
 from app.web.deps import Services
 from app.web.middleware import TRANSPORT, Boundary, Envelope, Gate, Limits, transport_of
+from app.web.trial import Trials
 
 LAST_FRAMES_SECONDS = 2.0  # after the drain, for readers to be told how it ended
 
@@ -211,6 +212,7 @@ async def _open(
         settings=settings,
         connections=connections,
         metrics=numbers,
+        trials=Trials(),
         ready=ready,
     )
 

@@ -20,6 +20,7 @@ from app.settings import Settings
 from app.telemetry import Metrics
 from app.web.connections import Connections
 from app.web.sse import MEDIA_TYPE, EventStream, Readable
+from app.web.trial import Trials
 
 RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered by all readers in one moment
 MAX_LIMIT = 100  # items of a page; a message may be long
@@ -41,6 +42,7 @@ class Services(msgspec.Struct, frozen=True):
     settings: Settings
     connections: Connections
     metrics: Metrics
+    trials: Trials
     ready: Callable[[], Awaitable[None]]
 
 
@@ -197,6 +199,11 @@ async def read_changes(services: Services, principal: Principal, after: int | No
     """The changes of this principal's after a number, and then as they happen."""
     retry = random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - spreads reconnects; no secret
     return _stream(services, await services.changes.open(principal, after, retry), kind="changes")
+
+
+async def read_trial(services: Services, host: str) -> Response:
+    """A short stream that only shows how it arrives; `host` is what the request calls us."""
+    return _stream(services, services.trials.open(host), kind="trial")
 
 
 def _stream(services: Services, reading: Readable, **more: Any) -> EventStream:

@@ -54,7 +54,7 @@ class EventStream(Response):
         keepalive: float,
         send_timeout: float,
         replayed: bool = False,
-        kind: Literal["answer", "changes", "test"] = "answer",
+        kind: Literal["answer", "changes", "trial"] = "answer",
         notes: Mapping[str, str] | None = None,
     ) -> None:
         """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds.
