@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import FrameType
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -37,6 +37,7 @@ from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
 from app.telemetry import Held, Metrics, log
+from app.tracing import Tracing
 from app.web import problems
 from app.web.connections import Connections
 from app.web.deps import Services
@@ -56,6 +57,13 @@ class State(TypedDict):
     """What a request finds in `request.state`."""
 
     services: Services
+
+
+class Watchers(NamedTuple):
+    """Who watches from the side."""
+
+    numbers: Metrics
+    tracing: Tracing
 
 
 class ChatApp(FastAPI):
@@ -95,12 +103,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             raise SystemExit(refusal.message) from None
     known, plan, clock = settings, models_file.read(settings), Clock()
     numbers = Metrics(__version__, [entry.id for entry in plan.entries])
+    tracing = Tracing(settings.otel_exporter_otlp_endpoint, __version__)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         telemetry.set_up()
         async with AsyncExitStack() as stack:
-            yield State(services=await _open(known, plan, app.connections, numbers, stack))
+            await tracing.start()
+            stack.push_async_callback(tracing.close)
+            yield State(services=await _open(known, plan, app.connections, Watchers(numbers, tracing), stack))
 
     app = ChatApp(
         title="AI Chat Service",
@@ -110,6 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=tracing.config,
     )
     routers = (
         chat.router,
@@ -142,7 +154,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 async def _open(
-    settings: Settings, plan: Plan, connections: Connections, numbers: Metrics, stack: AsyncExitStack
+    settings: Settings, plan: Plan, connections: Connections, watchers: Watchers, stack: AsyncExitStack
 ) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     clock = Clock()
@@ -164,8 +176,6 @@ async def _open(
     stack.push_async_callback(engine.close)
     titles = Titles(store, conversations, catalog, settings)
     engine.on_ended.append(titles.ended)
-    engine.on_report.append(numbers.ended)
-    titles.on_spent.append(numbers.spent)
     stack.push_async_callback(titles.close)
     feed = ChangeFeed(changes)
     sweeper = Sweeper(store, conversations)
@@ -178,8 +188,10 @@ async def _open(
         asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
-    numbers.recovered(left)
-    numbers.watch(lambda: _held(settings, engine, database, connections))
+    watchers.numbers.recovered(left)
+    watchers.numbers.watch(lambda: _held(settings, engine, database, connections))
+    engine.on_report += [watchers.numbers.ended, watchers.tracing.ended]
+    titles.on_spent.append(watchers.numbers.spent)
     if (problem := await asyncio.to_thread(missing, plan, settings)) is not None:
         log.warning("model.missing", message=problem)
     if sqlite3.sqlite_version_info < SOUND_SQLITE:
@@ -211,7 +223,7 @@ async def _open(
         changes=feed,
         settings=settings,
         connections=connections,
-        metrics=numbers,
+        metrics=watchers.numbers,
         trials=Trials(),
         ready=ready,
     )

@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         None,
         description="Who sends it as a bearer token may read /metrics. Without one, only programs of this machine.",
     )
+    otel_exporter_otlp_endpoint: str = Field(
+        "", description="Where traces go, by OTLP over HTTP, such as http://127.0.0.1:4318. Empty: nothing is traced."
+    )
 
     max_runs: int = Field(512, ge=1, le=100_000, description="Answers being written at once, in the whole service.")
     max_live_bytes: int = Field(
@@ -151,6 +154,11 @@ class Settings(BaseSettings):
     @classmethod
     def _is_http(cls, url: str) -> str:
         return base_url(url, "OPENAI_API_KEY") if url else url
+
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _is_a_collector(cls, url: str) -> str:
+        return base_url(url, "OTEL_EXPORTER_OTLP_HEADERS") if url else url
 
     @field_validator("openai_api_key", "metrics_token")
     @classmethod
