@@ -55,7 +55,7 @@ class Envelope:
         route, path = _route(scope), _path(scope)  # now: a mounted application rewrites its scope
         status = 0
         request_id = self._clock.new_id()
-        notes: dict[str, str] = {}
+        notes = {"id": request_id}
         scope[NOTES] = notes
 
         async def envelop(message: Message) -> None:
@@ -75,9 +75,7 @@ class Envelope:
         finally:
             if route not in _PROBES and not (route == METRICS and "code" not in notes):
                 took = round(time.perf_counter() - began, 4)
-                log.info(
-                    "request", id=request_id, method=scope["method"], path=path, status=status, **notes, seconds=took
-                )
+                log.info("request", method=scope["method"], path=path, status=status, **notes, seconds=took)
                 if (code := notes.get("code")) is not None:
                     self._metrics.refused(code)
 
@@ -196,7 +194,13 @@ class Boundary:
         try:
             await self._app(scope, receive, note)
         except Exception as error:  # noqa: BLE001 - the request's boundary
-            log.error("request.broke", path=_path(scope), error=type(error).__name__, where=where(error))
+            log.error(
+                "request.broke",
+                **scope.get(NOTES, {}),
+                path=_path(scope),
+                error=type(error).__name__,
+                where=where(error),
+            )
             if not started:
                 broke = ChatError("Something went wrong inside the service. Try again.")
                 await problem(scope, broke)(scope, receive, send)
