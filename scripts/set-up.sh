@@ -20,7 +20,7 @@ locks_of() {
     case $1 in
         lock) echo requirements-setup.txt ;;
         run) echo requirements-setup.txt requirements.txt requirements-local.txt requirements-model.txt ;;
-        dev) echo "$(locks_of run) requirements-dev.txt" ;;
+        dev) echo "$(locks_of run) requirements-otel.txt requirements-dev.txt" ;;
         *) fail "usage: sh scripts/set-up.sh run | dev | lock" ;;
     esac
 }

@@ -1,10 +1,11 @@
-"""The command line: `python -m app.cli serve`."""
+"""The command line: `python -m app.cli serve`, `python -m app.cli doctor`."""
 
 from typing import Annotated
 
 import typer
 import uvicorn
 
+from app.doctor.diagnosis import diagnose
 from app.errors import StartRefused
 from app.main import create_app
 from app.settings import load
@@ -44,6 +45,20 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.drain_seconds + settings.save_timeout_seconds) + GRACE_SECONDS,
     )
+
+
+@cli.command()
+def doctor(
+    url: Annotated[
+        str | None, typer.Option(help="A running service as its clients reach it, such as https://chat.example.org.")
+    ] = None,
+) -> None:
+    """Look at all that the service needs; a line for each, and what to do where something is wrong. Costs nothing."""
+    healthy = True
+    for finding in diagnose(url):
+        typer.echo(str(finding))
+        healthy = healthy and finding.state != "wrong"
+    raise typer.Exit(0 if healthy else 1)
 
 
 def main() -> None:

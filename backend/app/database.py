@@ -10,6 +10,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,9 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from app.errors import StartRefused, StorageError, StorageFull
+from app.errors import StartRefused, StorageError
+from app.sqlite_errors import of_the_disk, storage_error
+from app.telemetry import Timings
 
 T = TypeVar("T")
 
@@ -42,20 +45,6 @@ WAL_BYTES_KEPT = 64 * 2**20  # a burst's log shrinks back to this
 
 # From here on free of the WAL-reset bug (sqlite.org/wal.html), of which one writer keeps clear anyway.
 SOUND_SQLITE = (3, 51, 3)
-
-_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}
-_OF_THE_DISK = {
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_PROTOCOL,
-}
 
 
 class Write(ABC):
@@ -104,6 +93,9 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.trouble: StorageError | None = None  # why the last write failed; None once one succeeded
+        self.commits = Timings()  # of what is journalled alone
+        self.durable_commits = Timings()  # with an fsync
+        self.failed_commits = 0
         self._waiting: list[Write] = []
         self._busy = False
         self._queue: SimpleQueue[list[Write] | None] = SimpleQueue()
@@ -239,6 +231,11 @@ class Database:
             self._idle.clear()
             self._loop.call_soon(self._hand_over)  # what else arrives in this turn of the loop goes along
 
+    @property
+    def waiting(self) -> int:
+        """How much waits for the next commit."""
+        return len(self._waiting)
+
     async def probe(self) -> None:
         """Look whether writes are taken again.
 
@@ -299,18 +296,21 @@ class Database:
             self._idle.set()
 
     def _commit(self, batch: list[Write]) -> list[tuple[Any, Exception | None]]:
+        began, durable = time.perf_counter(), any(write.durable for write in batch)
         try:
-            self._synchronize("FULL" if any(write.durable for write in batch) else "NORMAL")
+            self._synchronize("FULL" if durable else "NORMAL")
             self._raw.execute("BEGIN IMMEDIATE")
             outcomes = [self._apply(write) for write in batch]
             self._raw.execute("COMMIT")
+            (self.durable_commits if durable else self.commits).add(time.perf_counter() - began)
             if any(write.empties_log for write in batch):
                 self._empty_log()
         except Exception as error:  # noqa: BLE001 - the writer's boundary: whatever it was, nothing was committed
             if self._raw.in_transaction:
                 with suppress(sqlite3.Error):
                     self._raw.execute("ROLLBACK")
-            known = _storage_error(error)
+            self.failed_commits += 1
+            known = storage_error(error)
             return [(None, known)] * len(batch)
         return outcomes
 
@@ -321,7 +321,7 @@ class Database:
         try:
             result = write.apply(self._writer)
         except Exception as error:
-            if _code(error) in _OF_THE_DISK or not self._raw.in_transaction:
+            if of_the_disk(error) or not self._raw.in_transaction:
                 raise  # the disk's refusals take the whole commit with them
             self._raw.execute("ROLLBACK TO one")
             problem = error
@@ -374,22 +374,3 @@ class Database:
             with suppress(sqlite3.Error):
                 self._raw.close()
         os.close(self._lock)
-
-
-def _code(error: BaseException) -> int | None:
-    """SQLite's primary result code, where the error is SQLite's."""
-    origin = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(origin, "sqlite_errorcode", None)
-    return code & 0xFF if isinstance(code, int) else None
-
-
-def _storage_error(error: Exception) -> StorageError:
-    origin = error.orig if isinstance(error, DBAPIError) else error
-    if getattr(origin, "sqlite_errorcode", None) in _NO_ROOM:
-        known: StorageError = StorageFull(
-            "There is no room left to save on the server's disk. Make room, then try again."
-        )
-    else:
-        known = StorageError("The database does not take writes at the moment. Try again.", retry_after=5)
-    known.__cause__ = error
-    return known

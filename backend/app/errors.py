@@ -75,6 +75,13 @@ class NotFound(Refusal):
     status, code = 404, "not_found"
 
 
+class NothingHere(NotFound):
+    """No such address; also said of one that not everybody is to know of."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this address. The addresses are listed at /docs.")
+
+
 class RunNotFound(NotFound):
     """No such run, someone else's, or one whose keeping is over: the same answer for all three."""
 
@@ -204,6 +211,13 @@ class ImportBusy(Refusal):
 
     def __init__(self) -> None:
         super().__init__("Another import is running. Try again when it is over.", retry_after=10)
+
+
+class TooManyTrials(Refusal):
+    status, code, retryable = 503, "too_many_trials", True
+
+    def __init__(self) -> None:
+        super().__init__("Enough people are looking at the test stream. Try again in a moment.", retry_after=2)
 
 
 class Draining(Refusal):

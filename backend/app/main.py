@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from types import FrameType
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -25,7 +25,20 @@ from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
 from app.providers.session import session as provider_session
-from app.routers import accounts, admin, agui, chat, conversations, events, health, openai, pages, runs, transfer
+from app.routers import (
+    accounts,
+    admin,
+    agui,
+    chat,
+    conversations,
+    events,
+    health,
+    metrics,
+    openai,
+    pages,
+    runs,
+    transfer,
+)
 from app.services.account_service import AccountService
 from app.services.ai_service import AIService
 from app.services.change_feed import ChangeFeed
@@ -44,11 +57,13 @@ from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
 from app.store.transfer import SqlTransfers
-from app.telemetry import log
+from app.telemetry import Held, Metrics, log
+from app.tracing import Tracing
 from app.web import problems
 from app.web.connections import Connections
 from app.web.deps import Services
 from app.web.middleware import TRANSPORT, BodyLimit, Boundary, Envelope, Gate, Limits, transport_of
+from app.web.trial import Trials
 
 LAST_FRAMES_SECONDS = 2.0  # after the drain, for readers to be told how it ended
 
@@ -63,6 +78,13 @@ class State(TypedDict):
     """What a request finds in `request.state`."""
 
     services: Services
+
+
+class Watchers(NamedTuple):
+    """Who watches from the side."""
+
+    numbers: Metrics
+    tracing: Tracing
 
 
 class ChatApp(FastAPI):
@@ -100,13 +122,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             return create_app(load())
         except StartRefused as refusal:
             raise SystemExit(refusal.message) from None
-    known, plan = settings, models_file.read(settings)
+    known, plan, clock = settings, models_file.read(settings), Clock()
+    numbers = Metrics(__version__, [entry.id for entry in plan.entries])
+    tracing = Tracing(settings.otel_exporter_otlp_endpoint, __version__)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[State]:
         telemetry.set_up()
         async with AsyncExitStack() as stack:
-            yield State(services=await _open(known, plan, app.connections, stack))
+            await tracing.start()
+            stack.push_async_callback(tracing.close)
+            yield State(services=await _open(known, plan, app.connections, Watchers(numbers, tracing), stack))
 
     app = ChatApp(
         title="AI Chat Service",
@@ -116,6 +142,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=tracing.config,
     )
     routers = (
         chat.router,
@@ -128,6 +155,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         accounts.router,
         admin.router,
         health.router,
+        metrics.router,
         pages.router,
     )
     for router in routers:
@@ -151,11 +179,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         expose_headers=["X-Run-Id", "X-Request-Id", "X-Should-Retry", "Idempotent-Replayed", "Retry-After"],
     )
     app.add_middleware(Gate, settings=settings)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, metrics=numbers, clock=clock)
     return app
 
 
-async def _open(settings: Settings, plan: Plan, connections: Connections, stack: AsyncExitStack) -> Services:
+async def _open(
+    settings: Settings, plan: Plan, connections: Connections, watchers: Watchers, stack: AsyncExitStack
+) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     clock = Clock()
     database = Database(settings.database_path)
@@ -205,6 +235,10 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
         asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
+    watchers.numbers.recovered(left)
+    watchers.numbers.watch(lambda: _held(settings, engine, database, connections))
+    engine.on_report += [watchers.numbers.ended, watchers.tracing.ended]
+    titles.on_spent.append(watchers.numbers.spent)
     if (problem := await asyncio.to_thread(missing, plan, settings)) is not None:
         log.warning("model.missing", message=problem)
     if sqlite3.sqlite_version_info < SOUND_SQLITE:
@@ -231,6 +265,8 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
         gatekeeper=gatekeeper,
         settings=settings,
         connections=connections,
+        metrics=watchers.numbers,
+        trials=Trials(),
         ready=partial(_check_ready, engine, database),
     )
 
@@ -243,6 +279,26 @@ async def _check_ready(engine: RunEngine, database: Database) -> None:
             await database.probe()
         except StorageError as error:
             raise NotReady(error) from error
+
+
+def _held(settings: Settings, engine: RunEngine, database: Database, connections: Connections) -> Held:
+    """What is held now. It is asked in another thread, so nothing here is walked through, only looked at."""
+    live_bytes, prompt_bytes = engine.held_bytes
+    return Held(
+        answer_streams=connections.streams["answer"],
+        change_streams=connections.streams["changes"],
+        slow_readers_cut=connections.slow,
+        runs=engine.runs,
+        max_runs=settings.max_runs,
+        live_bytes=live_bytes,
+        prompt_bytes=prompt_bytes,
+        max_live_bytes=settings.max_live_bytes,
+        writable=database.trouble is None,
+        writes_waiting=database.waiting,
+        commits=database.commits,
+        durable_commits=database.durable_commits,
+        failed_commits=database.failed_commits,
+    )
 
 
 def _recover(connection: Any, clock: Clock) -> int:

@@ -86,6 +86,13 @@ class Settings(BaseSettings):
         "invitation", description="Who may make an account: invitation (only who has one) or open (anybody)."
     )
     session_days: int = Field(30, ge=1, le=365, description="How long a sign-in is good, in days.")
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Who sends it as a bearer token may read /metrics. Without one, only programs of this machine.",
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        "", description="Where traces go, by OTLP over HTTP, such as http://127.0.0.1:4318. Empty: nothing is traced."
+    )
 
     max_runs: int = Field(512, ge=1, le=100_000, description="Answers being written at once, in the whole service.")
     max_live_bytes: int = Field(
@@ -154,7 +161,12 @@ class Settings(BaseSettings):
     def _is_http(cls, url: str) -> str:
         return base_url(url, "OPENAI_API_KEY") if url else url
 
-    @field_validator("openai_api_key")
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _is_a_collector(cls, url: str) -> str:
+        return base_url(url, "OTEL_EXPORTER_OTLP_HEADERS") if url else url
+
+    @field_validator("openai_api_key", "metrics_token")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
         return sendable(key) if key is not None else None

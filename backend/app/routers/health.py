@@ -1,10 +1,10 @@
 """Whether the service lives, and whether it can take work."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from app.bodies import ModelList
-from app.web.deps import CurrentPrincipal, CurrentServices
+from app.web.deps import CurrentPrincipal, CurrentServices, read_trial
 from app.web.problems import responses
 
 router = APIRouter()
@@ -45,6 +45,12 @@ async def ready(services: CurrentServices, response: Response) -> Health:
     response.headers["Cache-Control"] = "no-store"
     await services.ready()
     return Health(status="ready")
+
+
+@router.get("/health/stream", include_in_schema=False)
+async def trial(request: Request, services: CurrentServices) -> Response:
+    """Five frames in a second, for `doctor --url`: they show what a proxy does to a stream."""
+    return await read_trial(services, request.headers.get("host", ""))
 
 
 @router.get("/api/models", tags=["models"], summary="The models that can be asked", responses=responses(403, 421))

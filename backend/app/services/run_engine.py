@@ -15,50 +15,25 @@ from app.models import (
     Delta,
     Ending,
     FinishDelta,
-    FinishReason,
     NoteDelta,
     Part,
     ReasoningDelta,
     Run,
     TextDelta,
-    Usage,
     UsageDelta,
 )
 from app.services.asking import Candidate, ask
 from app.services.endings import ABANDONED, BROKEN, INTERRUPTED, NOT_SAVED, TOO_LONG, TOO_SLOW
+from app.services.live_run import LiveRun
 from app.services.recorder import RETRY_SECONDS, Recorder
 from app.services.transcript import fold, unfold
 from app.settings import Settings
 from app.store.base import Store
-from app.telemetry import log, where
+from app.telemetry import Attempt, RunReport, log, tell, where
 
 RETRY_AFTER_SECONDS = 5  # told to who is refused because the service is full
 STOP_SECONDS = 5.0  # closing a socket takes no time; a disk that is full may take the rest
 UNSAVED_RETRY_SECONDS = 2.0  # between attempts to write down an ending that the disk refused
-
-
-class LiveRun:
-    """A run that is being written, or whose end is not saved yet."""
-
-    def __init__(self, run: Run, live_log: LiveLog) -> None:
-        self.run = run
-        self.log = live_log
-        self.abandonable = run.conversation_id is None  # in a conversation somebody will come back for it
-        self.stopped: Ending | None = None  # why the owner closed the log before the model had finished
-        self.usage: Usage | None = None
-        self.finish_reason: FinishReason | None = None
-        self.chars = 0
-        self.live_bytes = 0
-        self.prompt_bytes = 0  # about: one for each character
-        self.recorder: Recorder
-        self.task: asyncio.Task[None] | None = None
-        self.begun = False  # a task that is cancelled before its first step never takes it
-        self.generating = True
-        self.save_failed = False
-        self.started = 0.0
-        self.progress: float | None = None
-        self.unread_since: float | None = 0.0
-        self.watchdog: asyncio.TimerHandle | None = None
 
 
 class RunEngine:
@@ -75,6 +50,7 @@ class RunEngine:
         self._draining = False
         self._drain_until = 0.0
         self.on_ended: list[Callable[[Run], None]] = []  # each is called once a run, when its ending is told
+        self.on_report: list[Callable[[RunReport], None]] = []  # and these after that
 
     # ── What others ask ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -86,6 +62,16 @@ class RunEngine:
     def lives_of(self, owner_id: str) -> Sequence[LiveRun]:
         """This owner's runs that live here."""
         return [live for live in self._lives.values() if live.run.owner_id == owner_id]
+
+    @property
+    def runs(self) -> int:
+        """How many live here."""
+        return len(self._lives)
+
+    @property
+    def held_bytes(self) -> tuple[int, int]:
+        """Text that is held in memory: of answers, and of their questions."""
+        return self._live_bytes, self._prompt_bytes
 
     @property
     def draining(self) -> bool:
@@ -139,6 +125,7 @@ class RunEngine:
         live.started = now
         live.prompt_bytes = sum(len(turn.content) for turn in candidates[0].prompt.turns)
         self._prompt_bytes += live.prompt_bytes
+        live.most_readers = live.log.readers
         live.unread_since = None if live.log.readers else now
         live.log.on_readers = lambda: self._readers_changed(live)
         live.task = asyncio.create_task(self._live(live, candidates), name=live.run.id)
@@ -203,6 +190,7 @@ class RunEngine:
         """Everything until upstream is closed. Returns how it ended and raises nothing."""
         try:
             if live.stopped is None:
+                live.attempts.append(Attempt(live.run.model, asyncio.get_running_loop().time() - live.started))
                 async with aclosing(ask(candidates, partial(self._intend, live))) as deltas:
                     async for some in deltas:
                         if self._take(live, some):
@@ -232,7 +220,7 @@ class RunEngine:
                 case TextDelta(text) | ReasoningDelta(text):
                     if live.progress is None:
                         live.run = msgspec.structs.replace(live.run, first_token_at=self._clock.now())
-                        live.progress = asyncio.get_running_loop().time()
+                        live.first_text = live.progress = asyncio.get_running_loop().time()
                         self._watch(live)
                     if self._take_text(live, delta, text):
                         return True
@@ -266,6 +254,7 @@ class RunEngine:
         info = candidate.provider.info
         live.run = msgspec.structs.replace(live.run, attempts=attempt, model=info.id, left_out=candidate.left_out)
         await self._store.mark(live.run)
+        live.attempts.append(Attempt(info.id, asyncio.get_running_loop().time() - live.started))
         if info.id != live.log.model:
             live.log.hand_over(info.id, info.note)
 
@@ -326,17 +315,7 @@ class RunEngine:
         for listener in self.on_ended:
             listener(live.run)
         live.log.end(ending, live.usage)
-        took = asyncio.get_running_loop().time() - live.started
-        code = ending.failure.code if ending.failure else None
-        log.info(
-            "run.ended",
-            run=live.run.id,
-            status=ending.status,
-            code=code,
-            attempts=live.run.attempts,
-            chars=live.chars,
-            seconds=round(took, 3),
-        )
+        tell(live.report(asyncio.get_running_loop().time()), self.on_report)
 
     def _forget(self, live: LiveRun) -> None:
         self._live_bytes -= live.live_bytes
@@ -348,6 +327,7 @@ class RunEngine:
 
     def _readers_changed(self, live: LiveRun) -> None:
         if live.log.readers:
+            live.most_readers = max(live.most_readers, live.log.readers)
             live.unread_since = None
         elif live.unread_since is None:
             live.unread_since = asyncio.get_running_loop().time()

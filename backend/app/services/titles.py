@@ -2,11 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 from app.errors import ModelNotFound, ProviderError, StorageError
-from app.models import Message, Prompt, Run, TextDelta, Turn, UsageDelta
+from app.models import Message, Prompt, Run, TextDelta, Turn, Usage, UsageDelta
 from app.providers.base import Catalog, Provider, Unbilled
 from app.settings import Settings
 from app.store.base import Conversations, Store
@@ -55,6 +55,7 @@ class Titles:
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(AT_ONCE)
+        self.on_spent: list[Callable[[str, Usage], None]] = []  # each is told the model, and what a title has cost
 
     def ended(self, run: Run) -> None:
         """An answer has ended: if it is the first whole one of its conversation, see to the title."""
@@ -106,6 +107,8 @@ class Titles:
                         break
         finally:
             if usage is not None:
+                for listener in self.on_spent:
+                    listener(provider.info.id, usage)
                 await asyncio.shield(self._store.spend(run.owner_id, "title", provider.info.id, usage))
         if title := clean(said):
             await self._conversations.entitle(run.owner_id, conversation_id, title)

@@ -32,9 +32,19 @@ def migrate(connection: Connection) -> None:
     command.upgrade(settings, "head")
 
 
+def revisions() -> list[str]:
+    """The revisions that this code knows, the newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+
 def config(connection: Connection) -> Config:
     """Alembic's configuration for work on `connection`."""
+    made = _config()
+    made.attributes["connection"] = connection
+    return made
+
+
+def _config() -> Config:
     made = Config()
     made.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    made.attributes["connection"] = connection
     return made

@@ -22,6 +22,8 @@ class Connections:
     """Every connection that is in a request, or whose last response is not wholly taken."""
 
     def __init__(self) -> None:
+        self.streams: Counter[str] = Counter()  # open event streams, by what they carry
+        self.slow = 0  # readers that were cut off since they took nothing
         self._open: Counter[asyncio.WriteTransport] = Counter()
         self._flushing: dict[asyncio.WriteTransport, asyncio.TimerHandle] = {}
 
@@ -51,6 +53,7 @@ class Connections:
                 left, since = left_now, loop.time()
             elif loop.time() - since >= timeout:
                 self._forget(transport)
+                self.slow += 1
                 abort(transport)
                 return
             self._flushing[transport] = loop.call_later(LOOK_SECONDS, look)

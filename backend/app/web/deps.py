@@ -9,8 +9,8 @@ from typing import Annotated, Literal, cast
 import msgspec
 from fastapi import Depends, Header, Path, Query, Request, Response
 
-from app.errors import Invalid, Malformed, NotAllowed
-from app.models import Cursor, Principal, Spot
+from app.errors import BadCursor, Invalid, Malformed, NotAllowed, RunNotFound
+from app.models import LOCAL, Cursor, Principal, Spot
 from app.protocols.base import WireFormat
 from app.protocols.chat import BareChat, ResumableChat
 from app.protocols.ui_message import UIMessage
@@ -22,9 +22,11 @@ from app.services.export_service import Export, ExportService
 from app.services.gatekeeper import Gatekeeper
 from app.services.import_service import ImportService
 from app.settings import Settings
+from app.telemetry import Metrics
 from app.web.connections import Connections
 from app.web.download import Download
-from app.web.sse import MEDIA_TYPE, EventStream, Readable
+from app.web.sse import ANSWER, MEDIA_TYPE, About, EventStream, Pace, Readable
+from app.web.trial import Trials
 
 RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered by all readers in one moment
 MAX_LIMIT = 100  # items of a page; a message may be long
@@ -50,6 +52,8 @@ class Services(msgspec.Struct, frozen=True):
     gatekeeper: Gatekeeper
     settings: Settings
     connections: Connections
+    metrics: Metrics
+    trials: Trials
     ready: Callable[[], Awaitable[None]]
 
 
@@ -204,23 +208,39 @@ def wants_events(request: Request) -> bool:
 
 async def read_from(services: Services, principal: Principal, cursor: Cursor, wire: WireFormat) -> Response:
     """The rest of a run's log as a stream; 204 where nothing is left, which is what stops an `EventSource`."""
-    reading = await services.ai.follow(principal, cursor, wire)
+    try:
+        reading = await services.ai.follow(principal, cursor, wire)
+    except (RunNotFound, BadCursor) as error:
+        services.metrics.resumed("not_found" if isinstance(error, RunNotFound) else "bad_cursor")
+        raise
     if reading is None:
+        services.metrics.resumed("nothing_left")
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    return stream(services, principal, reading, replayed=False)
+    outcome = "from_start" if cursor == Cursor(cursor.run_id) else "resumed"
+    services.metrics.resumed(outcome)
+    return stream(services, principal, reading, about=About(notes={"run": cursor.run_id, "reading": outcome}))
 
 
 async def read_started(services: Services, principal: Principal, started: Started, wire: WireFormat) -> Response:
     """A run's log from its start as a stream."""
     reading = await services.ai.follow(principal, Cursor(started.run_id), wire)
     assert reading is not None  # only a cursor at the very end has nothing left
-    return stream(services, principal, reading, replayed=started.replayed)
+    if started.replayed:
+        services.metrics.resumed("replayed")
+    notes = {"run": started.run_id, "reading": "replayed" if started.replayed else "started"}
+    return stream(services, principal, reading, replayed=started.replayed, about=About(notes=notes))
 
 
 async def read_changes(services: Services, principal: Principal, after: int | None) -> Response:
     """The changes of this principal's after a number, and then as they happen."""
     retry = random.randint(*RETRY_MILLISECONDS)  # noqa: S311 - spreads reconnects; no secret
-    return stream(services, principal, await services.changes.open(principal, after, retry), replayed=False)
+    changes = await services.changes.open(principal, after, retry)
+    return stream(services, principal, changes, about=About("changes"))
+
+
+async def read_trial(services: Services, host: str) -> Response:
+    """A short stream that only shows how it arrives; `host` is what the request calls us."""
+    return stream(services, LOCAL, services.trials.open(host), about=About("trial"))
 
 
 def download(services: Services, principal: Principal, export: Export) -> Response:
@@ -240,16 +260,16 @@ def stream(
     principal: Principal,
     reading: Readable,
     *,
-    replayed: bool,
+    about: About = ANSWER,
+    replayed: bool = False,
     left: Callable[[], None] | None = None,
 ) -> EventStream:
     """A reading as a stream, by the settings of this service. See `EventStream`."""
-    settings = services.settings
     return EventStream(
         reading,
         services.connections,
-        keepalive=settings.keepalive_seconds,
-        send_timeout=settings.send_timeout_seconds,
+        Pace(services.settings.keepalive_seconds, services.settings.send_timeout_seconds),
+        about=about,
         replayed=replayed,
         watch=partial(services.gatekeeper.watch, principal),
         left=left,

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from hmac import compare_digest
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -11,9 +12,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BodyTooLarge, ChatError, ForbiddenOrigin, QueryTooLong, StartRefused, WrongHost
-from app.settings import Settings
-from app.telemetry import log, where
+from app.clock import Clock
+from app.errors import BodyTooLarge, ChatError, ForbiddenOrigin, NothingHere, QueryTooLong, StartRefused, WrongHost
+from app.settings import LOOPBACK_NAMES, Settings
+from app.telemetry import Metrics, log, where
+from app.web.notes import NOTES
 from app.web.paths import is_api, route_of
 from app.web.problems import problem
 
@@ -22,7 +25,9 @@ MAX_QUERY_BYTES = 16 * 2**10
 MAX_DROPPED_BYTES = 16 * 2**20  # of a body that was refused: read, so that the client comes to read the answer
 MAX_DROPPED_SECONDS = 2.0
 MAX_PAUSE_SECONDS = 15.0  # inside a body; a client that says nothing for longer has gone, or is up to no good
-_PROBES = ("/health", "/ready")
+METRICS = "/metrics"
+_PROBES = ("/health", "/health/stream", "/ready")
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 _PLAIN_PATH = re.compile("[A-Za-z0-9/_.-]{1,100}")
 
 
@@ -32,10 +37,15 @@ def transport_of(send: Send) -> asyncio.WriteTransport | None:
 
 
 class Envelope:
-    """Outermost: headers of every response, and one log line a request, never its query."""
+    """Outermost: headers of every response, and one log line a request, never its query.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Every request gets an id of ours, whatever the client calls it.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, clock: Clock) -> None:
         self._app = app
+        self._metrics = metrics
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -46,12 +56,16 @@ class Envelope:
         began = time.perf_counter()
         route, path = route_of(scope), _path(scope)  # now: a mounted application rewrites its scope
         status = 0
+        request_id = self._clock.new_id()
+        notes = {"id": request_id}
+        scope[NOTES] = notes
 
         async def envelop(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
+                headers.setdefault("X-Request-Id", request_id)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "same-origin"
                 if is_api(scope):
@@ -61,9 +75,11 @@ class Envelope:
         try:
             await self._app(scope, receive, envelop)
         finally:
-            if route not in _PROBES:
-                took = time.perf_counter() - began
-                log.info("request", method=scope["method"], path=path, status=status, seconds=round(took, 4))
+            if route not in _PROBES and not (route == METRICS and "code" not in notes):
+                took = round(time.perf_counter() - began, 4)
+                log.info("request", method=scope["method"], path=path, status=status, **notes, seconds=took)
+                if (code := notes.get("code")) is not None:
+                    self._metrics.refused(code)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets the server say why it does not start in our one sentence, without a traceback."""
@@ -93,31 +109,44 @@ class Gate:
         self._hosts = frozenset(settings.allowed_hosts)
         self._origins = frozenset(settings.cors_origins)
         self._everyone = settings.allow_insecure or settings.accounts
+        self._metrics_token = settings.metrics_token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             try:
-                self._check_peer(scope)
-                self._check_host(scope, headers)
+                if not (scrapes := self._may_scrape(scope, headers)):
+                    self._check_peer(scope)
+                self._check_host(scope, headers, probes=scrapes or route_of(scope) in _PROBES)
                 self._check_origin(scope, headers)
+                if route_of(scope) == METRICS and not scrapes:
+                    raise NothingHere  # a status of its own would tell that there is something
             except ChatError as error:
                 await problem(scope, error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _check_host(self, scope: Scope, headers: Headers) -> None:
+    def _may_scrape(self, scope: Scope, headers: Headers) -> bool:
+        """Whether the numbers are for this one: who has the token; without one, a program of this machine."""
+        if route_of(scope) != METRICS or "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
+            return False  # a page, from wherever it is
+        if self._metrics_token is not None:
+            scheme, _, token = headers.get("authorization", "").partition(" ")
+            wanted = self._metrics_token.get_secret_value().encode()
+            return scheme.lower() == "bearer" and compare_digest(token.encode(), wanted)
+        host = _without_port(headers.get("host", "").lower())
+        own = host in LOOPBACK_NAMES or _is_loopback(host.strip("[]"))
+        return own and _is_local(scope) and not any(name in headers for name in _FORWARDED)
+
+    def _check_host(self, scope: Scope, headers: Headers, *, probes: bool) -> None:
         hosts = headers.getlist("host")
         name = _without_port(hosts[0].lower()) if len(hosts) == 1 else ""
-        if name in self._hosts or (route_of(scope) in _PROBES and (not hosts or _is_address(name))):
+        if name in self._hosts or (probes and (not hosts or _is_address(name))):
             return
         raise WrongHost("This service does not answer to that host name. If it should, add the name to ALLOWED_HOSTS.")
 
     def _check_peer(self, scope: Scope) -> None:
-        client, server = scope.get("client"), scope.get("server")
-        # A Unix socket's file has rights of its own. Without one, no address means that the peer hid it by leaving.
-        local = server is not None and server[1] is None if client is None else _is_loopback(client[0])
-        if self._everyone or local:
+        if self._everyone or _is_local(scope):
             return
         raise WrongHost(
             "This service answers only its own machine while everyone who comes is the same user. "
@@ -168,7 +197,13 @@ class Boundary:
         try:
             await self._app(scope, receive, note)
         except Exception as error:  # noqa: BLE001 - the request's boundary
-            log.error("request.broke", path=_path(scope), error=type(error).__name__, where=where(error))
+            log.error(
+                "request.broke",
+                **scope.get(NOTES, {}),
+                path=_path(scope),
+                error=type(error).__name__,
+                where=where(error),
+            )
             if not started:
                 broke = ChatError("Something went wrong inside the service. Try again.")
                 await problem(scope, broke)(scope, receive, send)
@@ -276,6 +311,12 @@ def _without_port(host: str) -> str:
 
 def _without_default_port(host: str) -> str:
     return host.removesuffix(":80").removesuffix(":443")
+
+
+def _is_local(scope: Scope) -> bool:
+    client, server = scope.get("client"), scope.get("server")
+    # A Unix socket's file has rights of its own. Without one, no address means that the peer hid it by leaving.
+    return server is not None and server[1] is None if client is None else _is_loopback(client[0])
 
 
 def _is_address(host: str) -> bool:

@@ -13,9 +13,10 @@ from starlette.types import Scope
 
 from app.bodies import ProblemBody
 from app.content_parts import UNSUPPORTED
-from app.errors import BodyTooSlow, ChatError, Invalid, Malformed, MethodNotAllowed, NotFound, UnsupportedMedia
+from app.errors import BodyTooSlow, ChatError, Invalid, Malformed, MethodNotAllowed, NothingHere, UnsupportedMedia
 from app.openai_bodies import OpenAIError, OpenAIErrorBody
 from app.protocols import openai_chat
+from app.web.notes import note
 from app.web.paths import is_openai
 
 MEDIA_TYPE = "application/problem+json"
@@ -28,6 +29,7 @@ def problem(
     scope: Scope, error: ChatError, *, code: str | None = None, fields: list[dict[str, object]] | None = None
 ) -> JSONResponse:
     """`error` as the response to a request; `code` is what OpenAI's door calls it, if not by its own."""
+    note(scope, code=error.code)  # for the request's log line
     headers = {"Cache-Control": "no-store"}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="AI Chat Service"'
@@ -165,7 +167,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     match error.status_code:
         case 404:
-            known: ChatError = NotFound("There is nothing at this address. The addresses are listed at /docs.")
+            known: ChatError = NothingHere()
         case 405:
             known = MethodNotAllowed("This address does not take this method. The methods are listed at /docs.")
         case 408:

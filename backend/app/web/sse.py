@@ -1,14 +1,16 @@
 """Bytes of a reading to an open response: heartbeat, slow readers, and nothing per token but a copy."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.web.connections import Connections, abort
 from app.web.middleware import TRANSPORT
+from app.web.notes import note
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -41,6 +43,23 @@ class Readable(Protocol):
         ...
 
 
+class Pace(msgspec.Struct, frozen=True):
+    """How long a stream may be silent, and how long its socket may take nothing, in seconds."""
+
+    keepalive: float
+    send_timeout: float
+
+
+class About(msgspec.Struct, frozen=True):
+    """What is streamed, and what goes into the request's log line."""
+
+    kind: Literal["answer", "changes", "trial"] = "answer"
+    notes: Mapping[str, str] = {}
+
+
+ANSWER = About()
+
+
 class EventStream(Response):
     """Writes a reading until it is finished or its reader has gone.
 
@@ -53,17 +72,14 @@ class EventStream(Response):
         self,
         reading: Readable,
         connections: Connections,
+        pace: Pace,
         *,
-        keepalive: float,
-        send_timeout: float,
+        about: About = ANSWER,
         replayed: bool = False,
         watch: Watch | None = None,
         left: Callable[[], None] | None = None,
     ) -> None:
-        """`keepalive`: longest silence; `send_timeout`: how long the socket may take nothing; both in seconds.
-
-        `watch` is called with what cuts the reader off; `left` is called when the reader has gone before the end.
-        """
+        """`watch` is called with what cuts the reader off; `left` when the reader has gone before the end."""
         super().__init__(
             headers={
                 "Cache-Control": "no-cache, no-transform",
@@ -75,10 +91,12 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._reading = reading
         self._connections = connections
-        self._keepalive = keepalive
-        self._send_timeout = send_timeout
+        self._keepalive = pace.keepalive
+        self._send_timeout = pace.send_timeout
         self._watch = watch
         self._on_left = left
+        self._kind = about.kind
+        self._notes = about.notes
         self._waiter: asyncio.Future[None] | None = None
         self._news = False
         self._beat = False
@@ -96,10 +114,13 @@ class EventStream(Response):
         self._timer = self._loop.call_later(min(self._keepalive, self._send_timeout), self._tick)
         unwatch = self._watch(self._cut) if self._watch is not None else None
         self._reading.listen(self._ring)  # listen first, look second
+        self._connections.streams[self._kind] += 1
+        note(scope, **self._notes)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await self._write_all(send)
         finally:
+            self._connections.streams[self._kind] -= 1
             self._reading.unlisten(self._ring)
             if unwatch is not None:
                 unwatch()
@@ -170,6 +191,7 @@ class EventStream(Response):
     def _cut(self) -> None:
         # Closing politely would wait for the very reader that takes nothing.
         if self._transport is not None:
+            self._connections.slow += 1
             abort(self._transport)
         self._gone = True
         self._ring()

@@ -14,7 +14,7 @@ from tests.support.server import Server
 from tests.support.upstream import Upstream
 from tests.support.wire_client import Reply
 
-ENDPOINTS = ("/openapi.json", "/api/models", "/health", "/ready", "/docs", "/redoc")
+ENDPOINTS = ("/openapi.json", "/api/models", "/health", "/ready", "/docs", "/redoc", "/metrics")
 
 
 @pytest.fixture

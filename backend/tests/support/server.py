@@ -100,7 +100,7 @@ class Server:
         self._process = subprocess.Popen(
             list(self.command()),
             cwd=BACKEND,
-            env=_clean_environment(self.folder) | self.env,
+            env=clean_environment(self.folder) | self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -219,7 +219,8 @@ class PlainUvicorn(Server):
         return [sys.executable, "-m", "uvicorn", "app.main:app", "--host", self.env["HOST"], "--port", str(self.port)]
 
 
-def _clean_environment(folder: Path) -> dict[str, str]:
+def clean_environment(folder: Path) -> dict[str, str]:
+    """What a process of ours gets of the outer environment: nothing that changes what it does."""
     kept = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
     return {
         **{name: os.environ[name] for name in kept if name in os.environ},

@@ -9,7 +9,7 @@ from app.settings import Settings
 from app.web.middleware import Gate
 
 
-async def status(**scope: Any) -> int:
+async def status(settings: Any = None, **scope: Any) -> int:
     """What the gate answers to a request with this scope; 200 where it lets it in."""
     answers: list[Message] = []
 
@@ -22,7 +22,7 @@ async def status(**scope: Any) -> int:
     async def send(message: Message) -> None:
         answers.append(message)
 
-    settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    settings = settings or Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
     whole = {
         "type": "http",
         "method": "GET",
@@ -65,3 +65,21 @@ async def test_a_prefix_of_a_proxy_changes_nothing() -> None:
     assert await status(**prefix, headers=[host, (b"sec-purpose", b"prefetch")]) == 403
     assert await status(root_path="/chat", path="/chat/docs", headers=[host, *navigation]) == 200
     assert await status(root_path="/chat", path="/chat/health", headers=[(b"host", b"192.0.2.1")]) == 200
+
+
+async def test_numbers_are_for_this_machine_and_other_machines_are_refused_as_everywhere() -> None:
+    own = [(b"host", b"127.0.0.1:8000")]
+    assert await status(path="/metrics", headers=own) == 200
+    assert await status(path="/metrics", headers=own, client=("203.0.113.9", 50000)) == 421
+    assert await status(path="/metrics", headers=own, client=None, server=None) == 421
+    assert await status(path="/metrics", headers=[(b"host", b"203.0.113.9")]) == 421
+    assert await status(path="/metrics/", headers=own) == 200  # nothing of ours; the router says so
+
+
+async def test_where_other_machines_may_come_in_they_find_no_numbers() -> None:
+    let_in = Settings(_env_file=None, allow_insecure=True, allowed_hosts=("chat.example.org", "127.0.0.1"))  # pyright: ignore[reportCallIssue]
+    far = {"client": ("203.0.113.9", 50000), "settings": let_in}
+    for host in (b"chat.example.org", b"127.0.0.1"):
+        assert await status(path="/metrics", headers=[(b"host", host)], **far) == 404
+    assert await status(path="/metrics", headers=[(b"host", b"chat.example.org")], settings=let_in) == 404
+    assert await status(path="/metrics", headers=[(b"host", b"127.0.0.1")], settings=let_in) == 200
