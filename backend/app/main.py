@@ -24,10 +24,12 @@ from app.eventlog import sqlite as journals
 from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
+from app.providers.prices import PriceTable
 from app.providers.session import session as provider_session
-from app.routers import accounts, admin, chat, conversations, events, health, pages, runs
+from app.routers import accounts, admin, chat, conversations, events, health, pages, runs, usage
 from app.services.account_service import AccountService
 from app.services.ai_service import AIService
+from app.services.budgets import Budgets
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
 from app.services.gatekeeper import Gatekeeper
@@ -41,6 +43,7 @@ from app.store import schema, sql
 from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
+from app.store.usages import SqlUsages
 from app.telemetry import log
 from app.web import problems
 from app.web.connections import Connections
@@ -121,6 +124,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         events.router,
         accounts.router,
         admin.router,
+        usage.router,
         health.router,
         pages.router,
     )
@@ -164,12 +168,17 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
     stack.push_async_callback(journal.close)
     engine = RunEngine(store, journal, settings, clock)
     stack.push_async_callback(engine.close)
-    titles = Titles(store, conversations, catalog, settings)
+    people = SqlAccounts(database, clock.now)
+    kept = people if settings.accounts else None
+    prices = PriceTable(plan, look=settings.accounts)
+    if settings.accounts:
+        prices.start()
+    stack.push_async_callback(prices.close)
+    budgets = Budgets(store, SqlUsages(database, clock), prices, kept, settings, clock)
+    titles = Titles(budgets, conversations, catalog, settings)
     engine.on_ended.append(titles.ended)
     stack.push_async_callback(titles.close)
     feed = ChangeFeed(changes)
-    people = SqlAccounts(database, clock.now)
-    kept = people if settings.accounts else None
     passwords = Passwords()
     stack.callback(passwords.close)
     gatekeeper = Gatekeeper(kept, clock)
@@ -205,7 +214,7 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
         interrupted_runs=left,
     )
     planner = Planner(conversations, catalog, settings, clock)
-    ai = AIService(store, engine, planner, catalog, settings, clock)
+    ai = AIService(store, engine, planner, catalog, budgets, settings, clock)
     talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
 
     return Services(
@@ -213,6 +222,7 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
         conversations=talks,
         changes=feed,
         accounts=AccountService(kept, passwords, gatekeeper, engine, settings, clock),
+        budgets=budgets,
         gatekeeper=gatekeeper,
         settings=settings,
         connections=connections,

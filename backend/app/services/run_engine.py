@@ -26,6 +26,7 @@ from app.models import (
     UsageDelta,
 )
 from app.services.asking import Candidate, ask
+from app.services.budgets import Allowance
 from app.services.endings import ABANDONED, BROKEN, INTERRUPTED, NOT_SAVED, TOO_LONG, TOO_SLOW
 from app.services.recorder import RETRY_SECONDS, Recorder
 from app.services.transcript import fold, unfold
@@ -51,6 +52,7 @@ class LiveRun:
         self.chars = 0
         self.live_bytes = 0
         self.prompt_bytes = 0  # about: one for each character
+        self.allowance: Allowance | None = None
         self.recorder: Recorder
         self.task: asyncio.Task[None] | None = None
         self.begun = False  # a task that is cancelled before its first step never takes it
@@ -208,6 +210,8 @@ class RunEngine:
                     async for some in deltas:
                         if self._take(live, some):
                             break
+                        if await self._is_spent(live):
+                            break
                         if live.recorder.full:
                             await live.recorder.settled()
             return Ending("completed", live.finish_reason or "stop")
@@ -226,6 +230,13 @@ class RunEngine:
             return BROKEN
         finally:
             live.generating = False
+
+    async def _is_spent(self, live: LiveRun) -> bool:
+        """Whether the limits of whoever asked leave nothing more. Nobody is asked before the allowance is used up."""
+        if live.allowance is None or live.live_bytes <= live.allowance.bytes or live.finish_reason is not None:
+            return False
+        live.stopped = await live.allowance.widen() or live.stopped
+        return live.stopped is not None
 
     def _take(self, live: LiveRun, deltas: Sequence[Delta]) -> bool:
         """Write `deltas` down; True once the answer is as long as it may be."""

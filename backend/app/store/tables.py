@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    false,
     text,
 )
 
@@ -148,9 +149,18 @@ usages = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),  # when it was asked for: what is set aside counts from then on
+    Column("key_id", String(26)),  # of the API key that asked
+    Column("cost_micros", BigInteger),  # millionths of a US dollar; None: nobody knows the price
+    Column("estimated", Boolean, nullable=False, server_default=false()),  # the endpoint did not tell
+    Column("tariff", Text),  # while the run lives: JSON, what the models cost that may answer; its sums are set aside
 )
-Index("ix_usages_owner_id", usages.c.owner_id, usages.c.created_at)
+# With all that is summed, so that a sum reads no row.
+_SUMS = (usages.c.created_at, usages.c.input_tokens, usages.c.output_tokens, usages.c.cost_micros)
+_BY_KEY = text("key_id IS NOT NULL")
+Index("ix_usages_owner_id", usages.c.owner_id, *_SUMS)
+Index("ix_usages_key_id", usages.c.key_id, *_SUMS, sqlite_where=_BY_KEY, postgresql_where=_BY_KEY)
+Index("ix_usages_created_at", usages.c.created_at)
 
 # What happened to whose conversations, numbered for each owner without holes, in the order of the commits.
 changes = Table(
