@@ -155,12 +155,24 @@ usages = Table(
     Column("estimated", Boolean, nullable=False, server_default=false()),  # the endpoint did not tell
     Column("tariff", Text),  # while the run lives: JSON, what the models cost that may answer; its sums are set aside
 )
-# With all that is summed, so that a sum reads no row.
-_SUMS = (usages.c.created_at, usages.c.input_tokens, usages.c.output_tokens, usages.c.cost_micros)
-_BY_KEY = text("key_id IS NOT NULL")
-Index("ix_usages_owner_id", usages.c.owner_id, *_SUMS)
-Index("ix_usages_key_id", usages.c.key_id, *_SUMS, sqlite_where=_BY_KEY, postgresql_where=_BY_KEY)
-Index("ix_usages_created_at", usages.c.created_at)
+Index("ix_usages_owner_id", usages.c.owner_id, usages.c.created_at)
+
+# The sums of `usages`, written in the same commits, so that neither a limit nor a page adds up a month of rows.
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("owner_id", String(26), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),  # of UTC, since 1970
+    Column("model", String(200), primary_key=True),
+    Column("key_id", String(26), primary_key=True),  # empty: no key
+    Column("requests", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_micros", BigInteger, nullable=False),
+    Column("unpriced", Integer, nullable=False),  # rows whose price nobody knows
+    Column("estimates", Integer, nullable=False),  # rows that are estimates
+)
+Index("ix_usage_days_day", usage_days.c.day)
 
 # What happened to whose conversations, numbered for each owner without holes, in the order of the commits.
 changes = Table(

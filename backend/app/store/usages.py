@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, case, func, insert, select, true, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, tuple_, update
 
 from app.clock import Clock
 from app.database import Database
@@ -19,7 +19,6 @@ from app.limits import (
     Limits,
     Price,
     Spent,
-    day_began,
     estimate,
     grant,
     month_began,
@@ -27,11 +26,21 @@ from app.limits import (
 from app.models import Part, Run, Usage
 from app.store.base import DayOfUse, Extra
 from app.store.rows import LIVE, owned, parts_of
-from app.store.tables import messages, runs, usages
+from app.store.tables import messages, runs, usage_days, usages
 
 MAX_RECENT = 10_000  # rows of a minute that are looked at: more is nobody's typing, and the day's limit counts them all
 
 _tariff = msgspec.json.Decoder(dict[str, Price])
+_PLACE = ("owner_id", "day", "model", "key_id")
+_AMOUNTS = ("requests", "input_tokens", "output_tokens", "cost_micros", "unpriced", "estimates")
+_DAYS = usage_days.c
+# Made once: each answer needs them four times.
+_ADD = (
+    update(usage_days)
+    .where(*(_DAYS[name] == bindparam(f"the_{name}") for name in _PLACE))
+    .values({name: _DAYS[name] + bindparam(f"more_{name}") for name in _AMOUNTS})
+)
+_FIRST = insert(usage_days)
 _tokens = usages.c.input_tokens + usages.c.output_tokens
 
 
@@ -61,9 +70,10 @@ class SqlUsages:
 
         def write(connection: Connection) -> int:
             held = granted + _granted(connection, run, wanted, now)
-            row = update(usages).where(usages.c.id == run.id, owned(usages, run.owner_id))
+            row = _row(connection, run)
+            assert row is not None  # it was set aside with the run
             cost = _cost(charge.price, Usage(charge.input_tokens, held))
-            connection.execute(row.values(output_tokens=held, cost_micros=cost))
+            _change(connection, row, {"output_tokens": held, "cost_micros": cost})
             return held
 
         return await self._database.submit(write, durable=False)
@@ -72,7 +82,7 @@ class SqlUsages:
         self, owner_id: str, since: int, limit: int, before: tuple[int, str, str] | None
     ) -> Sequence[DayOfUse]:
         """See `Usages.of`."""
-        return await self._days(_by_day(since, limit, before).where(owned(usages, owner_id)))
+        return await self._days(_by_day(since, limit, before).where(owned(usage_days, owner_id)))
 
     async def everyone_s(self, since: int, limit: int, before: tuple[int, str, str] | None) -> Sequence[DayOfUse]:
         """See `Usages.everyone_s`."""
@@ -89,29 +99,26 @@ def reserve(connection: Connection, run: Run, charge: Charge) -> Run:
         LimitReached: too little is left.
     """
     granted = _granted(connection, run, charge, run.created_at)
-    connection.execute(
-        insert(usages).values(
-            id=run.id,
-            owner_id=run.owner_id,
-            purpose="answer",
-            model=run.model,
-            input_tokens=charge.input_tokens,
-            output_tokens=granted,
-            reasoning_tokens=0,
-            cached_tokens=0,
-            created_at=run.created_at,
-            key_id=charge.key_id,
-            cost_micros=_cost(charge.price, Usage(charge.input_tokens, granted)),
-            estimated=True,
-            tariff=msgspec.json.encode(charge.prices).decode(),
-        )
+    usage = Usage(charge.input_tokens, granted)
+    _keep(
+        connection,
+        {
+            "id": run.id,
+            "owner_id": run.owner_id,
+            "purpose": "answer",
+            "model": run.model,
+            "created_at": run.created_at,
+            "key_id": charge.key_id,
+            **_amounts(usage, _cost(charge.price, usage), estimated=True),
+            "tariff": msgspec.json.encode(charge.prices).decode(),
+        },
     )
     return run if granted >= charge.output_tokens else msgspec.structs.replace(run, allowed=granted)
 
 
 def settle(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
     """Put what `run` did cost in the place of what was set aside: as its endpoint told, or an estimate by its text."""
-    row = connection.execute(select(usages).where(usages.c.id == run.id, owned(usages, run.owner_id))).one_or_none()
+    row = _row(connection, run)
     if row is None:
         if run.usage is not None:
             values = {"id": run.id, "owner_id": run.owner_id, "purpose": "answer", "model": run.model}
@@ -120,18 +127,59 @@ def settle(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
     usage = run.usage if run.usage is not None and run.usage != Usage() else None
     estimated = usage is None
     if usage is None:
-        usage = estimate(row.input_tokens, _said(connection, run, parts), run.failure.code if run.failure else None)
-    price = _tariff.decode(row.tariff).get(run.model) if row.tariff else None
-    values = {**msgspec.structs.asdict(usage), "model": run.model, "cost_micros": _cost(price, usage)}
-    mine = update(usages).where(usages.c.id == run.id, owned(usages, run.owner_id))
-    connection.execute(mine.values(**values, estimated=estimated, tariff=None))
+        usage = estimate(row["input_tokens"], _said(connection, run, parts), run.failure.code if run.failure else None)
+    price = _tariff.decode(row["tariff"]).get(run.model) if row["tariff"] else None
+    amounts = _amounts(usage, _cost(price, usage), estimated=estimated)
+    _change(connection, row, {**amounts, "model": run.model, "tariff": None})
 
 
 def spend(connection: Connection, row: Mapping[str, Any], usage: Usage, more: Extra) -> None:
     """Keep a row of something that was spent at once."""
-    key_id = select(usages.c.key_id).where(usages.c.id == more.run_id).scalar_subquery() if more.run_id else None
-    values = {**row, **msgspec.structs.asdict(usage), "cost_micros": more.cost, "estimated": more.estimated}
-    connection.execute(insert(usages).values(**values, key_id=key_id))
+    key_id = connection.scalar(select(usages.c.key_id).where(usages.c.id == more.run_id)) if more.run_id else None
+    _keep(connection, {**row, "key_id": key_id, **_amounts(usage, more.cost, estimated=more.estimated)})
+
+
+def _amounts(usage: Usage, cost: int | None, *, estimated: bool) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(usage), "cost_micros": cost, "estimated": estimated}
+
+
+def _row(connection: Connection, run: Run) -> Mapping[str, Any] | None:
+    mine = select(usages).where(usages.c.id == run.id, owned(usages, run.owner_id))
+    found = connection.execute(mine).mappings().one_or_none()
+    return dict(found) if found is not None else None
+
+
+def _keep(connection: Connection, row: Mapping[str, Any]) -> None:
+    connection.execute(insert(usages).values(**row))
+    _book(connection, row, 1)
+
+
+def _change(connection: Connection, row: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    connection.execute(update(usages).where(usages.c.id == row["id"]).values(**values))
+    _book(connection, row, -1)
+    _book(connection, {**row, **values}, 1)
+
+
+def _book(connection: Connection, row: Mapping[str, Any], sign: int) -> None:
+    """Add a row to the sums of its day, or take it out of them."""
+    place = {
+        "owner_id": row["owner_id"],
+        "day": row["created_at"] // DAY,
+        "model": row["model"],
+        "key_id": row["key_id"] or "",
+    }
+    amounts = {
+        "requests": int(row["purpose"] == "answer"),
+        "input_tokens": row["input_tokens"],
+        "output_tokens": row["output_tokens"],
+        "cost_micros": row["cost_micros"] or 0,
+        "unpriced": int(row["cost_micros"] is None),
+        "estimates": int(row["estimated"]),
+    }
+    there = {f"the_{name}": value for name, value in place.items()}
+    added = {f"more_{name}": sign * value for name, value in amounts.items()}
+    if connection.execute(_ADD, {**there, **added}).rowcount == 0:
+        connection.execute(_FIRST, {**place, **amounts})
 
 
 def _granted(connection: Connection, run: Run, charge: Charge, now: int) -> int:
@@ -157,14 +205,20 @@ def _spent(connection: Connection, owner_id: str, key_id: str | None, limits: Li
         .limit(MAX_RECENT)
     )
     by_minute = limits.requests_per_minute or limits.tokens_per_minute
-    today = select(func.sum(_tokens)).where(*mine, since >= day_began(now))
-    month = select(func.sum(usages.c.cost_micros)).where(*mine, since >= month_began(now))
+    days = [owned(usage_days, owner_id)] if key_id is None else [owned(usage_days, owner_id), _of_key(key_id)]
+    tokens, cost = usage_days.c.input_tokens + usage_days.c.output_tokens, usage_days.c.cost_micros
+    today = select(func.sum(tokens)).where(*days, usage_days.c.day == now // DAY)
+    month = select(func.sum(cost)).where(*days, usage_days.c.day >= month_began(now) // DAY)
     return Spent(
         runs=connection.scalar(live) or 0 if limits.runs else 0,
         recent=[(row[0], row[1], row[2] == "answer") for row in connection.execute(recent)] if by_minute else (),
         day=int(connection.scalar(today) or 0) if limits.tokens_per_day else 0,
         month=int(connection.scalar(month) or 0) if limits.budget_per_month else 0,
     )
+
+
+def _of_key(key_id: str) -> Any:
+    return usage_days.c.key_id == key_id
 
 
 def _said(connection: Connection, run: Run, parts: Sequence[Part]) -> int:
@@ -186,32 +240,20 @@ def _while_running(limits: Limits) -> Limits:
     return msgspec.structs.replace(limits, runs=0, requests_per_minute=0)
 
 
-def _by_day(since: int, limit: int, before: tuple[int, str, str] | None) -> Select[Any]:
-    day = (usages.c.created_at // DAY).label("day")
-    place = tuple_(usages.c.created_at // DAY, usages.c.owner_id, usages.c.model)
-    counted = case((usages.c.purpose == "answer", 1), else_=0)
-    columns: list[Any] = [
-        day,
-        usages.c.owner_id,
-        usages.c.model,
-        func.sum(counted).label("requests"),
-        func.sum(usages.c.input_tokens).label("input_tokens"),
-        func.sum(usages.c.output_tokens).label("output_tokens"),
-        func.sum(usages.c.cost_micros).label("cost"),
-        func.min(case((usages.c.cost_micros.is_(None), 0), else_=1)).label("priced"),
-        func.max(case((usages.c.estimated == true(), 1), else_=0)).label("estimated"),
-    ]
-    rows: Any = (
-        select(*columns)
-        .where(usages.c.created_at >= since * DAY)
-        .group_by(day, usages.c.owner_id, usages.c.model)
-        .order_by(day.desc(), usages.c.owner_id.desc(), usages.c.model.desc())
+def _by_day(since: int, limit: int, before: tuple[int, str, str] | None) -> Any:
+    days = usage_days.c
+    place = (days.day, days.owner_id, days.model)
+    rows = (
+        select(*place, *(func.sum(days[name]).label(name) for name in _AMOUNTS))
+        .where(days.day >= since)
+        .group_by(*place)
+        .having(
+            func.sum(days.requests + days.input_tokens + days.output_tokens) > 0
+        )  # a model that handed over is none
+        .order_by(*(column.desc() for column in place))
         .limit(limit)
     )
-    if before is not None:
-        # The first condition is for the index; the second is the place.
-        rows = rows.where(usages.c.created_at < (before[0] + 1) * DAY, place < before)
-    return rows
+    return rows.where(days.day <= before[0], tuple_(*place) < before) if before is not None else rows
 
 
 def _day_of_use(row: Row[Any]) -> DayOfUse:
@@ -222,7 +264,7 @@ def _day_of_use(row: Row[Any]) -> DayOfUse:
         int(row.requests),
         int(row.input_tokens),
         int(row.output_tokens),
-        int(row.cost or 0),
-        bool(row.priced),
-        bool(row.estimated),
+        int(row.cost_micros),
+        not row.unpriced,
+        bool(row.estimates),
     )

@@ -199,6 +199,7 @@ async def test_limits_survive_a_crash_and_what_was_said_until_then_is_counted(
     stream = await bob.open_chat("Count.")
     await stream.read_until(when=lambda stream: stream.body.count(b"word ") == 20)
     await server.restart()
+    stream.close()
     (today,) = (await usage(bob))["items"]
     assert (today["output_tokens"], today["estimated"], today["requests"]) == (25, True, 1)
     await limited(ann, bob, tokens_per_day=today["input_tokens"] + 25)

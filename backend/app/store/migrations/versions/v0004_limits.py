@@ -10,29 +10,43 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
-_SUMS = ["created_at", "input_tokens", "output_tokens", "cost_micros"]
-_BY_KEY = sa.text("key_id IS NOT NULL")
+_DAYS = """
+INSERT INTO usage_days
+SELECT owner_id, created_at / 86400000, model, '', sum(CASE WHEN purpose = 'answer' THEN 1 ELSE 0 END),
+       sum(input_tokens), sum(output_tokens), 0, count(*), 0
+FROM usages GROUP BY owner_id, created_at / 86400000, model
+"""
 
 
 def upgrade() -> None:
-    """Add the columns, and have the sums read nothing but an index."""
+    """Add the columns, and the sums of what was spent so far."""
     op.add_column("usages", sa.Column("key_id", sa.String(26)))
     op.add_column("usages", sa.Column("cost_micros", sa.BigInteger))
     op.add_column("usages", sa.Column("estimated", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("usages", sa.Column("tariff", sa.Text))
-    op.drop_index("ix_usages_owner_id", "usages")
-    op.create_index("ix_usages_owner_id", "usages", ["owner_id", *_SUMS])
-    op.create_index("ix_usages_key_id", "usages", ["key_id", *_SUMS], sqlite_where=_BY_KEY, postgresql_where=_BY_KEY)
-    op.create_index("ix_usages_created_at", "usages", ["created_at"])
+    op.create_table(
+        "usage_days",
+        sa.Column("owner_id", sa.String(26), nullable=False),
+        sa.Column("day", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("model", sa.String(200), nullable=False),
+        sa.Column("key_id", sa.String(26), nullable=False),
+        sa.Column("requests", sa.Integer, nullable=False),
+        sa.Column("input_tokens", sa.BigInteger, nullable=False),
+        sa.Column("output_tokens", sa.BigInteger, nullable=False),
+        sa.Column("cost_micros", sa.BigInteger, nullable=False),
+        sa.Column("unpriced", sa.Integer, nullable=False),
+        sa.Column("estimates", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", "day", "model", "key_id", name="pk_usage_days"),
+    )
+    op.create_index("ix_usage_days_day", "usage_days", ["day"])
+    op.execute(_DAYS)
     op.add_column("users", sa.Column("limits", sa.Text))
     op.add_column("api_keys", sa.Column("limits", sa.Text))
 
 
 def downgrade() -> None:
     """Take them away again, with what they hold."""
-    for index in ("ix_usages_created_at", "ix_usages_key_id", "ix_usages_owner_id"):
-        op.drop_index(index, "usages")
-    op.create_index("ix_usages_owner_id", "usages", ["owner_id", "created_at"])
+    op.drop_table("usage_days")
     columns = [("usages", name) for name in ("tariff", "estimated", "cost_micros", "key_id")]
     for table, column in (*columns, ("api_keys", "limits"), ("users", "limits")):
         op.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
