@@ -1,6 +1,7 @@
 """The owner of every live run: its task, its deadlines, its one ending."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -53,6 +54,7 @@ class LiveRun:
         self.live_bytes = 0
         self.prompt_bytes = 0  # about: one for each character
         self.allowance: Allowance | None = None
+        self.ceiling = sys.maxsize  # of `live_bytes`: beyond it the allowance is asked for more
         self.recorder: Recorder
         self.task: asyncio.Task[None] | None = None
         self.begun = False  # a task that is cancelled before its first step never takes it
@@ -140,6 +142,7 @@ class RunEngine:
         """Let the run's task begin: the first of `candidates` is the run's model. The run is durable by now."""
         now = asyncio.get_running_loop().time()
         live.started = now
+        live.ceiling = live.allowance.bytes if live.allowance is not None else sys.maxsize
         live.prompt_bytes = sum(len(turn.content) for turn in candidates[0].prompt.turns)
         self._prompt_bytes += live.prompt_bytes
         live.unread_since = None if live.log.readers else now
@@ -210,7 +213,7 @@ class RunEngine:
                     async for some in deltas:
                         if self._take(live, some):
                             break
-                        if await self._is_spent(live):
+                        if live.live_bytes > live.ceiling and await self._is_spent(live):
                             break
                         if live.recorder.full:
                             await live.recorder.settled()
@@ -233,9 +236,10 @@ class RunEngine:
 
     async def _is_spent(self, live: LiveRun) -> bool:
         """Whether the limits of whoever asked leave nothing more. Nobody is asked before the allowance is used up."""
-        if live.allowance is None or live.live_bytes <= live.allowance.bytes or live.finish_reason is not None:
+        if live.allowance is None or live.finish_reason is not None:
             return False
         live.stopped = await live.allowance.widen() or live.stopped
+        live.ceiling = live.allowance.bytes
         return live.stopped is not None
 
     def _take(self, live: LiveRun, deltas: Sequence[Delta]) -> bool:
