@@ -2,10 +2,12 @@
 
 from typing import Annotated, Literal
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.base import ApiKey, Deed, Invitation, Role, Scope, User
 from app.clock import rfc3339
+from app.models import NO_LIMITS, Limits
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -20,6 +22,39 @@ Name = Annotated[
     ),
 ]
 Password = Annotated[str, Field(min_length=8, max_length=256, description="8 to 256 characters, of any kind.")]
+
+
+class LimitsBody(BaseModel):
+    """What may be spent. A field that is not there stays as it is; null: as the settings say; 0: no limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    runs: int | None = Field(None, ge=0, le=100_000, strict=True, description="Answers being written at once.")
+    requests_per_minute: int | None = Field(None, ge=0, le=10**9, strict=True, description="Questions within a minute.")
+    tokens_per_minute: int | None = Field(None, ge=0, le=10**12, strict=True, description="Read and written.")
+    tokens_per_day: int | None = Field(None, ge=0, le=10**12, strict=True, description="In a day of UTC.")
+    budget_per_month: float | None = Field(
+        None, ge=0, le=1_000_000, strict=True, allow_inf_nan=False, description="In a month of UTC, in US dollars."
+    )
+
+    @classmethod
+    def of(cls, limits: Limits) -> "LimitsBody":
+        """The public face of `limits`."""
+        budget = limits.budget_per_month
+        return cls(
+            runs=limits.runs,
+            requests_per_minute=limits.requests_per_minute,
+            tokens_per_minute=limits.tokens_per_minute,
+            tokens_per_day=limits.tokens_per_day,
+            budget_per_month=budget / 1e6 if budget is not None else None,
+        )
+
+    def over(self, limits: Limits) -> Limits:
+        """`limits` with what this says in their place."""
+        said = {name: getattr(self, name) for name in self.model_fields_set}
+        if said.get("budget_per_month") is not None:
+            said["budget_per_month"] = round(said["budget_per_month"] * 1e6)
+        return msgspec.structs.replace(limits, **said)
 
 
 class SignUp(BaseModel):
@@ -61,6 +96,7 @@ class UserBody(BaseModel):
     role: Role
     suspended: bool
     created_at: str = Field(description="RFC 3339, UTC.")
+    limits: LimitsBody = Field(description="Where they are not those of the settings.")
 
     @classmethod
     def of(cls, user: User) -> "UserBody":
@@ -71,6 +107,7 @@ class UserBody(BaseModel):
             role=user.role,
             suspended=user.suspended_at is not None,
             created_at=rfc3339(user.created_at),
+            limits=LimitsBody.of(user.limits),
         )
 
 
@@ -97,6 +134,7 @@ class UserChange(BaseModel):
 
     role: Role | None = None
     suspended: bool | None = None
+    limits: LimitsBody | None = None
 
 
 class NewKey(BaseModel):
@@ -108,6 +146,14 @@ class NewKey(BaseModel):
     scopes: list[Scope] = Field(
         ["read", "chat"], min_length=1, max_length=3, description="What it opens; `admin` only for administrators."
     )
+    limits: LimitsBody | None = Field(
+        None, description="What it may spend of what its user may. A limit above the user's changes nothing."
+    )
+
+    @property
+    def limited(self) -> Limits:
+        """Its limits as a value."""
+        return self.limits.over(NO_LIMITS) if self.limits is not None else NO_LIMITS
 
 
 class KeyBody(BaseModel):
@@ -119,6 +165,7 @@ class KeyBody(BaseModel):
     scopes: list[Scope]
     created_at: str
     used_at: str | None = Field(description="To the minute.")
+    limits: LimitsBody = Field(description="Of its own; its user's hold, too.")
 
     @classmethod
     def of(cls, key: ApiKey) -> "KeyBody":
@@ -130,6 +177,7 @@ class KeyBody(BaseModel):
             scopes=list(key.scopes),
             created_at=rfc3339(key.created_at),
             used_at=rfc3339(key.used_at) if key.used_at is not None else None,
+            limits=LimitsBody.of(key.limits),
         )
 
 

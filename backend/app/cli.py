@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from app import user_commands
 from app.doctor.diagnosis import diagnose
 from app.errors import StartRefused
 from app.main import create_app
@@ -15,6 +16,7 @@ GRACE_SECONDS = 5  # after the drain: for the last endings to be saved and the l
 KEEP_ALIVE_SECONDS = 75  # longer than common proxies keep theirs, so that they are the ones to close
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help="AI Chat Service.")
+cli.add_typer(user_commands.cli, name="users")
 
 
 @cli.callback()

@@ -200,6 +200,28 @@ class TooManyAttempts(Refusal):
     status, code, retryable = 429, "too_many_attempts", True
 
 
+class LimitReached(Refusal):
+    """An account or a key has spent what it may. The sentence says what of what, and when to come back."""
+
+    status, code, retryable = 429, "limit_reached", True
+
+
+class TooManyRequests(LimitReached):
+    code = "too_many_requests"
+
+
+class TooManyRunsOfYours(LimitReached):
+    code = "too_many_runs_of_yours"
+
+
+class TokensSpent(LimitReached):
+    code = "tokens_spent"
+
+
+class BudgetSpent(LimitReached):
+    code = "budget_spent"
+
+
 class TooManyRuns(Refusal):
     status, code, retryable = 503, "too_many_runs", True
 

@@ -24,6 +24,7 @@ from app.eventlog import sqlite as journals
 from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
+from app.providers.prices import PriceTable
 from app.providers.session import session as provider_session
 from app.routers import (
     accounts,
@@ -38,9 +39,11 @@ from app.routers import (
     pages,
     runs,
     transfer,
+    usage,
 )
 from app.services.account_service import AccountService
 from app.services.ai_service import AIService
+from app.services.budgets import Budgets
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
 from app.services.export_service import ExportService
@@ -57,6 +60,7 @@ from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
 from app.store.transfer import SqlTransfers
+from app.store.usages import SqlUsages
 from app.telemetry import Held, Metrics, log
 from app.tracing import Tracing
 from app.web import problems
@@ -85,6 +89,12 @@ class Watchers(NamedTuple):
 
     numbers: Metrics
     tracing: Tracing
+
+    def attach(self, engine: RunEngine, titles: Titles, left: int) -> None:
+        """Hear how runs end and what titles cost; `left` runs were left over by a crash."""
+        self.numbers.recovered(left)
+        engine.on_report += [self.numbers.ended, self.tracing.ended]
+        titles.on_spent.append(self.numbers.spent)
 
 
 class ChatApp(FastAPI):
@@ -154,6 +164,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         agui.router,
         accounts.router,
         admin.router,
+        usage.router,
         health.router,
         metrics.router,
         pages.router,
@@ -204,12 +215,17 @@ async def _open(
     stack.push_async_callback(journal.close)
     engine = RunEngine(store, journal, settings, clock)
     stack.push_async_callback(engine.close)
-    titles = Titles(store, conversations, catalog, settings)
+    people = SqlAccounts(database, clock.now)
+    kept = people if settings.accounts else None
+    prices = PriceTable(plan, look=settings.accounts)
+    if settings.accounts:
+        prices.start()
+    stack.push_async_callback(prices.close)
+    budgets = Budgets(store, SqlUsages(database, clock), prices, kept, settings, clock)
+    titles = Titles(budgets, conversations, catalog, settings)
     engine.on_ended.append(titles.ended)
     stack.push_async_callback(titles.close)
     feed = ChangeFeed(changes)
-    people = SqlAccounts(database, clock.now)
-    kept = people if settings.accounts else None
     passwords = Passwords()
     stack.callback(passwords.close)
     gatekeeper = Gatekeeper(kept, clock)
@@ -235,10 +251,32 @@ async def _open(
         asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
 
     stack.callback(_drain_on_signal(drain))
-    watchers.numbers.recovered(left)
     watchers.numbers.watch(lambda: _held(settings, engine, database, connections))
-    engine.on_report += [watchers.numbers.ended, watchers.tracing.ended]
-    titles.on_spent.append(watchers.numbers.spent)
+    watchers.attach(engine, titles, left)
+    await _announce(settings, plan, catalog, left)
+    planner = Planner(conversations, catalog, settings, clock)
+    ai = AIService(store, engine, planner, catalog, budgets, settings, clock)
+    talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
+
+    return Services(
+        ai=ai,
+        conversations=talks,
+        changes=feed,
+        exports=ExportService(transfers, clock),
+        imports=imports,
+        accounts=AccountService(kept, passwords, gatekeeper, engine, settings, clock),
+        budgets=budgets,
+        gatekeeper=gatekeeper,
+        settings=settings,
+        connections=connections,
+        metrics=watchers.numbers,
+        trials=Trials(),
+        ready=partial(_check_ready, engine, database),
+    )
+
+
+async def _announce(settings: Settings, plan: Plan, catalog: Catalogue, left: int) -> None:
+    """Say what was started, and what whoever runs it should know."""
     if (problem := await asyncio.to_thread(missing, plan, settings)) is not None:
         log.warning("model.missing", message=problem)
     if sqlite3.sqlite_version_info < SOUND_SQLITE:
@@ -250,24 +288,6 @@ async def _open(
         models=len(catalog.models()),
         database=settings.database_path.name,
         interrupted_runs=left,
-    )
-    planner = Planner(conversations, catalog, settings, clock)
-    ai = AIService(store, engine, planner, catalog, settings, clock)
-    talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
-
-    return Services(
-        ai=ai,
-        conversations=talks,
-        changes=feed,
-        exports=ExportService(transfers, clock),
-        imports=imports,
-        accounts=AccountService(kept, passwords, gatekeeper, engine, settings, clock),
-        gatekeeper=gatekeeper,
-        settings=settings,
-        connections=connections,
-        metrics=watchers.numbers,
-        trials=Trials(),
-        ready=partial(_check_ready, engine, database),
     )
 
 

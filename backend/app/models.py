@@ -23,6 +23,24 @@ MAX_MODEL_CHARS = 200  # of a model's id, provider and all: the database keeps a
 MAX_PIECE_CHARS = 4096  # at most 16 KiB of UTF-8: one frame that no reader chokes on
 
 
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an account or a key may spend. None: nobody said; 0: as much as it likes."""
+
+    runs: int | None = None  # answers that are being written at once
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    budget_per_month: int | None = None  # millionths of a US dollar
+
+    def over(self, others: "Limits") -> "Limits":
+        """These, and where nobody said, those of `others`."""
+        names = self.__struct_fields__
+        return Limits(*(getattr(others if getattr(self, name) is None else self, name) for name in names))
+
+
+NO_LIMITS = Limits()
+
+
 class Principal(msgspec.Struct, frozen=True):
     """Who asks, and what they may. Without accounts everyone is `local`, who may everything."""
 
@@ -31,6 +49,8 @@ class Principal(msgspec.Struct, frozen=True):
     scopes: frozenset[str] = frozenset()
     credential: str | None = None  # the session or the key that was shown
     by_key: bool = False
+    limits: Limits = NO_LIMITS  # where an administrator set others than the settings'
+    key_limits: Limits = NO_LIMITS
 
 
 LOCAL = Principal("local", "admin", frozenset({"read", "chat", "admin"}))
@@ -200,6 +220,7 @@ class Run(msgspec.Struct, frozen=True):
     finish_reason: FinishReason | None = None
     failure: Failure | None = None
     usage: Usage | None = None
+    allowed: int | None = None  # tokens that it may say where a limit leaves fewer than are asked for; of a live run
 
     @property
     def ending(self) -> Ending | None:

@@ -1,6 +1,7 @@
 """Every environment variable: its type, default, unit and one sentence of help. Read once, at start."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -95,6 +96,25 @@ class Settings(BaseSettings):
     )
 
     max_runs: int = Field(512, ge=1, le=100_000, description="Answers being written at once, in the whole service.")
+    max_runs_per_user: int = Field(
+        8, ge=0, le=100_000, description="Answers being written at once for one account (with accounts). 0: any number."
+    )
+    requests_per_minute: int = Field(
+        60, ge=0, description="Questions of one account within a minute (with accounts). 0: any number."
+    )
+    tokens_per_minute: int = Field(
+        0, ge=0, description="Tokens of one account within a minute, read and written (with accounts). 0: any number."
+    )
+    tokens_per_day: int = Field(
+        0, ge=0, description="Tokens of one account in a day of UTC, read and written (with accounts). 0: any number."
+    )
+    budget_per_month: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="What one account may spend in a month of UTC, in US dollars (with accounts). 0: any amount.",
+    )
     max_live_bytes: int = Field(
         256 * 2**20, ge=65536, description="Text of answers being written, held in memory, in bytes."
     )

@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from app.models import NO_LIMITS, Limits
+
 Role = Literal["user", "admin"]
 Scope = Literal["read", "chat", "admin"]
 AuditKind = Literal[
@@ -38,6 +40,7 @@ class User(msgspec.Struct, frozen=True):
     role: Role
     created_at: int
     suspended_at: int | None = None
+    limits: Limits = NO_LIMITS
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -59,6 +62,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     scopes: tuple[Scope, ...]
     created_at: int
     used_at: int | None = None
+    limits: Limits = NO_LIMITS
 
 
 class Invitation(msgspec.Struct, frozen=True):
@@ -100,6 +104,7 @@ class Known(msgspec.Struct, frozen=True):
     user: User
     scopes: tuple[Scope, ...]
     credential: str  # the id of the session or the key
+    key_limits: Limits = NO_LIMITS
 
 
 class Hasher(Protocol):
@@ -172,6 +177,14 @@ class Accounts(Protocol):
 
         Raises:
             UserNotFound, LastAdministrator: as with `set_role`.
+        """
+        ...
+
+    async def set_limits(self, user_id: str, limits: Limits) -> User:
+        """Keep what the user may spend; their sessions go on.
+
+        Raises:
+            UserNotFound: there is no such user.
         """
         ...
 

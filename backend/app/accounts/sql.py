@@ -3,19 +3,22 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from app.accounts.base import ApiKey, Deed, Invitation, Known, Newcomer, Role, Scope, Session, User, name_key
 from app.accounts.tables import api_keys, audit, invitations, sessions, users
 from app.database import Database
 from app.errors import InvitationNeeded, LastAdministrator, NameTaken, UserNotFound
-from app.models import LOCAL
+from app.models import LOCAL, NO_LIMITS, Limits
 
 T = TypeVar("T")
 
 USED_MILLISECONDS = 60_000  # a key's last use is noted this often at most
 KEPT_MILLISECONDS = 365 * 24 * 3600 * 1000  # of the record
 SWEEP_ROWS = 500  # in one commit, so that live answers do not wait
+
+_decoder = msgspec.json.Decoder(Limits)
 
 
 class SqlAccounts:
@@ -113,6 +116,19 @@ class SqlAccounts:
         """See `Accounts.suspend`."""
         return await self._change(user_id, {"suspended_at": at}, keeps_power=at is None)
 
+    async def set_limits(self, user_id: str, limits: Limits) -> User:
+        """See `Accounts.set_limits`."""
+        statement = update(users).where(users.c.id == user_id).values(limits=_written(limits))
+
+        def write(connection: Connection) -> User:
+            connection.execute(statement)
+            user = _user(connection, user_id)
+            if user is None:
+                raise UserNotFound
+            return user
+
+        return await self._write(write)
+
     async def _change(self, user_id: str, values: dict[str, Any], *, keeps_power: bool) -> User:
         def write(connection: Connection) -> User:
             user = _user(connection, user_id)
@@ -157,8 +173,8 @@ class SqlAccounts:
 
     async def create_key(self, key: ApiKey, digest: str) -> None:
         """See `Accounts.create_key`."""
-        values = {name: getattr(key, name) for name in key.__struct_fields__ if name != "scopes"}
-        row = {**values, "scopes": " ".join(key.scopes), "digest": digest}
+        values = {name: getattr(key, name) for name in key.__struct_fields__}
+        row = {**values, "scopes": " ".join(key.scopes), "digest": digest, "limits": _written(key.limits)}
         await self._write(lambda connection: connection.execute(insert(api_keys).values(**row)))
 
     async def keys(self, user_id: str) -> Sequence[ApiKey]:
@@ -169,7 +185,13 @@ class SqlAccounts:
     async def by_key(self, digest: str, now: int) -> Known | None:
         """See `Accounts.by_key`."""
         statement = (
-            select(users, api_keys.c.id.label("credential"), api_keys.c.scopes, api_keys.c.used_at)
+            select(
+                users,
+                api_keys.c.id.label("credential"),
+                api_keys.c.scopes,
+                api_keys.c.used_at,
+                api_keys.c.limits.label("key_limits"),
+            )
             .join(api_keys, api_keys.c.user_id == users.c.id)
             .where(api_keys.c.digest == digest, users.c.suspended_at.is_(None))
         )
@@ -182,7 +204,7 @@ class SqlAccounts:
         user = user_of(row)
         # A key never opens more than its user may: an administrator's key does not outlive the role.
         scopes = _scopes(row.scopes if user.role == "admin" else row.scopes.replace("admin", ""))
-        return Known(user, scopes, row.credential)
+        return Known(user, scopes, row.credential, _limits(row.key_limits))
 
     async def revoke_key(self, user_id: str, key_id: str) -> ApiKey | None:
         """See `Accounts.revoke_key`."""
@@ -258,7 +280,7 @@ class SqlAccounts:
 
 def user_of(row: Row[Any]) -> User:
     """A row of `users` as a user."""
-    return User(row.id, row.name, row.role, row.created_at, row.suspended_at)
+    return User(row.id, row.name, row.role, row.created_at, row.suspended_at, _limits(row.limits))
 
 
 def _count(connection: Connection) -> int:
@@ -271,7 +293,16 @@ def _user(connection: Connection, user_id: str) -> User | None:
 
 
 def _key(row: Row[Any]) -> ApiKey:
-    return ApiKey(row.id, row.user_id, row.name, row.prefix, _scopes(row.scopes), row.created_at, row.used_at)
+    limits = _limits(row.limits)
+    return ApiKey(row.id, row.user_id, row.name, row.prefix, _scopes(row.scopes), row.created_at, row.used_at, limits)
+
+
+def _limits(column: str | None) -> Limits:
+    return _decoder.decode(column) if column else NO_LIMITS
+
+
+def _written(limits: Limits) -> str | None:
+    return msgspec.json.encode(limits).decode() if limits != NO_LIMITS else None
 
 
 def _scopes(column: str) -> tuple[Scope, ...]:

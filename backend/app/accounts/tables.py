@@ -18,6 +18,7 @@ users = Table(
     Column("subject", String(256)),
     Column("created_at", BigInteger, nullable=False),
     Column("suspended_at", BigInteger),
+    Column("limits", Text),  # JSON; None: the settings'
 )
 Index("ix_users_subject", users.c.issuer, users.c.subject, unique=True)
 
@@ -41,6 +42,7 @@ api_keys = Table(
     Column("scopes", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("used_at", BigInteger),
+    Column("limits", Text),  # JSON; None: its user's alone
 )
 
 invitations = Table(

@@ -1,11 +1,12 @@
 """The contracts of a provider (a prompt in, deltas out: it translates and decides nothing) and of the catalogue."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from app.errors import ProviderError
+from app.limits import Price
 from app.models import Delta, Prompt
 
 
@@ -58,6 +59,14 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and processes. Nothing may be streaming."""
+        ...
+
+
+class Prices(Protocol):
+    """What models cost."""
+
+    async def of(self, model_ids: Sequence[str]) -> Mapping[str, Price]:
+        """The prices of those among `model_ids` that have a known one. Waits, but never long, for a first look."""
         ...
 
 

@@ -19,6 +19,7 @@ from app.settings import BACKEND, Settings, base_url, secret, sendable, shown
 
 MAX_FILE_BYTES = 256 * 2**10  # a page for each of a hundred models
 MAX_FALLBACKS = 2  # three attempts in all
+MAX_PRICE = 1_000_000  # a dollar for each token; whoever writes more has the unit wrong
 MAX_PROBLEMS = 20  # told at once; whoever has more has one reason for them
 
 _KEY_ENV = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -51,6 +52,12 @@ class ModelTable(_Table):
     context_window: int | None = Field(None, ge=256, le=100_000_000, description="What it can read, in tokens.")
     max_tokens: int | None = Field(None, ge=1, le=1_000_000, description="Longest answer asked of it, in tokens.")
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False, description="Randomness, 0 to 2.")
+    input_price: float | None = Field(
+        None, ge=0, le=MAX_PRICE, allow_inf_nan=False, description="US dollars for a million tokens that it reads."
+    )
+    output_price: float | None = Field(
+        None, ge=0, le=MAX_PRICE, allow_inf_nan=False, description="US dollars for a million tokens that it writes."
+    )
     fallbacks: list[ModelId] = Field([], max_length=MAX_FALLBACKS, description="Who is asked if it cannot be.")
     continues: Style | None = Field(None, description="As its provider's, for this model.")
     note: str | None = Field(None, max_length=500, description="What a person should know before asking it.")
@@ -194,6 +201,12 @@ class _Planner:
             place: Place = ("models", model_id)
             if (why := self._unknown(model_id, named=True)) is not None:
                 yield place, f"{_spelled(place)} cannot be: {why}"
+            if (model.input_price is None) != (model.output_price is None):
+                missing = "output_price" if model.output_price is None else "input_price"
+                yield (
+                    place,
+                    f"{_spelled((*place, missing))} is missing: a price has two halves, either of which may be 0",
+                )
             yield from self._problems_of_fallbacks(model_id, model.fallbacks)
         if self._file.default is not None and (why := self._unknown(self._file.default)) is not None:
             yield ("default",), f"default cannot be {_shown(self._file.default)}: {why}"
@@ -294,6 +307,8 @@ def _entry(model_id: str, table: ModelTable) -> Entry:
         note=table.note,
         style=table.continues,
         fallbacks=tuple(table.fallbacks),
+        input_price=table.input_price,
+        output_price=table.output_price,
     )
 
 

@@ -35,6 +35,8 @@ class Entry(msgspec.Struct, frozen=True):
     note: str | None = None
     style: Style | None = None
     fallbacks: tuple[str, ...] = ()
+    input_price: float | None = None  # US dollars for a million tokens
+    output_price: float | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -34,7 +34,10 @@ async def users(principal: Administrator, services: CurrentServices, limit: Limi
 async def change_user(
     user_id: Annotated[str, Path()], body: UserChange, principal: Administrator, services: CurrentServices
 ) -> UserBody:
-    """Role and suspension. The user's sessions and open streams end at once, and a suspended user's answers, too."""
+    """Role and suspension: the user's sessions and open streams end at once, and a suspended user's answers, too.
+
+    Limits hold from the next question on.
+    """
     return await services.accounts.change_user(principal, user_id, body)
 
 

@@ -34,7 +34,7 @@ router = APIRouter(prefix="/api/chat", tags=["chat"], route_class=JsonRoute)
     "/stream",
     summary="Ask, by POST",
     response_class=Response,
-    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 409, 413, 415, 421, 422, 503, 507)},
+    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 409, 413, 415, 421, 422, 429, 503, 507)},
 )
 async def stream_chat(
     body: ChatRequest,
@@ -59,7 +59,7 @@ async def stream_chat(
     "/stream",
     summary="Ask, by GET (for EventSource)",
     response_class=Response,
-    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 414, 421, 422, 503, 507)},
+    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 414, 421, 422, 429, 503, 507)},
     dependencies=[Depends(check_query)],
 )
 async def stream_chat_get(

@@ -34,7 +34,7 @@ router = APIRouter(prefix="/api", tags=["conversations"], route_class=JsonRoute)
 
 ConversationId = Annotated[str, Path(examples=["01kandgz1m5d9ryt3ek2yqv8p4"])]
 _SPOT = "/conversations/{conversation_id}/messages/{message_id}"
-_STREAMS = {200: STREAM, **responses(400, 403, 404, 409, 413, 415, 421, 422, 503, 507)}
+_STREAMS = {200: STREAM, **responses(400, 403, 404, 409, 413, 415, 421, 422, 429, 503, 507)}
 
 
 @router.post(

@@ -178,6 +178,7 @@ class AccountService:
             prefix=secret[:SHOWN_CHARS],
             scopes=tuple(dict.fromkeys(request.scopes)),
             created_at=self._clock.now(),
+            limits=request.limited,
         )
         await self._accounts.create_key(key, digest(secret))
         await self._note("key_created", principal.id, key.id)
@@ -207,7 +208,9 @@ class AccountService:
         return UserList(items=items, next=following.id if following is not None else None)
 
     async def change_user(self, principal: Principal, user_id: str, request: UserChange) -> UserBody:
-        """Give a role, suspend or restore. Sessions and open streams end at once, and a suspended user's runs, too.
+        """Give a role, suspend or restore: sessions and open streams end at once, and a suspended user's runs, too.
+
+        Limits hold from the next question on.
 
         Raises:
             UserNotFound, LastAdministrator: nothing was changed.
@@ -219,6 +222,11 @@ class AccountService:
         if request.suspended is not None and request.suspended != (user.suspended_at is not None):
             user = await self._accounts.suspend(user_id, self._clock.now() if request.suspended else None)
             await self._note("suspended" if request.suspended else "restored", principal.id, user_id)
+        if request.limits is not None and (limits := request.limits.over(user.limits)) != user.limits:
+            user = await self._accounts.set_limits(user_id, limits)
+            await self._note("limits_changed", principal.id, user_id)
+        if request.role is None and request.suspended is None:
+            return UserBody.of(user)
         self._gatekeeper.cut(user_id=user_id)
         if user.suspended_at is not None:
             for live in self._engine.lives_of(user_id):

@@ -13,11 +13,13 @@ from app.bodies import CancelBody, ModelBody, ModelList, RunBody
 from app.clock import Clock
 from app.errors import Invalid, RunNotFound, StorageError
 from app.eventlog.memory import LiveLog
+from app.limits import Charge
 from app.models import ChatRequest, Cursor, EditRequest, Principal, Run, Spot
 from app.openai_bodies import CompletionRequest
 from app.protocols.base import WireFormat
 from app.providers.base import Catalog
 from app.services.asked import Asked, Question
+from app.services.budgets import Budgets
 from app.services.calls import Call
 from app.services.endings import ABANDONED, CANCELLED, INTERRUPTED
 from app.services.histories import History, check
@@ -60,6 +62,7 @@ class AIService:
         engine: RunEngine,
         planner: Planner,
         catalog: Catalog,
+        budgets: Budgets,
         settings: Settings,
         clock: Clock,
     ) -> None:
@@ -67,6 +70,7 @@ class AIService:
         self._engine = engine
         self._planner = planner
         self._catalog = catalog
+        self._budgets = budgets
         self._settings = settings
         self._clock = clock
         self._asked = Asked(clock)
@@ -100,6 +104,7 @@ class AIService:
             ConversationNotFound, MessageNotFound, ModelNotFound: it names what is not there.
             StillWriting: the answer that it follows has not ended.
             KeyReused: the key was used for another request.
+            LimitReached: the account or the key has spent what it may. What was started before is found all the same.
             Draining, TooManyRuns, StorageFull, StorageError: nothing was started.
         """
 
@@ -166,23 +171,25 @@ class AIService:
         if claim is not None and (known := await self._store.find(principal.id, claim)):
             return Started(known.id, replayed=True)
         plan = await make()
+        charge = await self._budgets.charge(principal, plan.candidates)
         self._engine.check_room()
         live = self._prepare(principal, plan)  # in the same breath as the check, else all that come together pass it
         # A task of its own: if the one who asks goes now, the run is still started once its commit stands.
-        task = asyncio.create_task(self._begin(live, plan, claim), name="begin")
+        task = asyncio.create_task(self._begin(live, plan, claim, charge), name="begin")
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
         return await asyncio.shield(task)
 
-    async def _begin(self, live: LiveRun, plan: Plan, claim: Key | None) -> Started:
+    async def _begin(self, live: LiveRun, plan: Plan, claim: Key | None, charge: Charge) -> Started:
         try:
-            accepted = await self._store.accept(live.run, claim, plan.place)
+            accepted = await self._store.accept(live.run, claim, plan.place, charge)
         except BaseException:
             self._engine.discard(live)
             raise
         if accepted.id != live.run.id:  # the same key, at the same moment, was a little faster
             self._engine.discard(live)
             return Started(accepted.id, replayed=True)
+        live.allowance = self._budgets.allowance(charge, accepted, live.live_bytes)
         self._engine.start(live, plan.candidates)
         return Started(live.run.id, replayed=False)
 

@@ -55,4 +55,7 @@ class Gatekeeper:
 
 
 def _principal(known: Known, *, by_key: bool) -> Principal:
-    return Principal(known.user.id, known.user.role, frozenset(known.scopes), known.credential, by_key)
+    user = known.user
+    return Principal(
+        user.id, user.role, frozenset(known.scopes), known.credential, by_key, user.limits, known.key_limits
+    )

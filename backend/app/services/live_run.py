@@ -1,9 +1,11 @@
 """A run that is being written: what its owner keeps of it."""
 
 import asyncio
+import sys
 
 from app.eventlog.memory import LiveLog
 from app.models import Ending, FinishReason, Run, Usage
+from app.services.budgets import Allowance
 from app.services.recorder import Recorder
 from app.telemetry import Attempt, RunReport
 
@@ -21,6 +23,8 @@ class LiveRun:
         self.chars = 0
         self.live_bytes = 0
         self.prompt_bytes = 0  # about: one for each character
+        self.allowance: Allowance | None = None
+        self.ceiling = sys.maxsize  # of `live_bytes`: beyond it the allowance is asked for more
         self.recorder: Recorder
         self.task: asyncio.Task[None] | None = None
         self.begun = False  # a task that is cancelled before its first step never takes it

@@ -1,6 +1,7 @@
 """The owner of every live run: its task, its deadlines, its one ending."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -123,6 +124,7 @@ class RunEngine:
         """Let the run's task begin: the first of `candidates` is the run's model. The run is durable by now."""
         now = asyncio.get_running_loop().time()
         live.started = now
+        live.ceiling = live.allowance.bytes if live.allowance is not None else sys.maxsize
         live.prompt_bytes = sum(len(turn.content) for turn in candidates[0].prompt.turns)
         self._prompt_bytes += live.prompt_bytes
         live.most_readers = live.log.readers
@@ -195,6 +197,8 @@ class RunEngine:
                     async for some in deltas:
                         if self._take(live, some):
                             break
+                        if live.live_bytes > live.ceiling and await self._is_spent(live):
+                            break
                         if live.recorder.full:
                             await live.recorder.settled()
             return Ending("completed", live.finish_reason or "stop")
@@ -212,6 +216,14 @@ class RunEngine:
             return BROKEN
         finally:
             live.generating = False
+
+    async def _is_spent(self, live: LiveRun) -> bool:
+        """Whether the limits of whoever asked leave nothing more. Nobody is asked before the allowance is used up."""
+        if live.allowance is None or live.finish_reason is not None:
+            return False
+        live.stopped = await live.allowance.widen() or live.stopped
+        live.ceiling = live.allowance.bytes
+        return live.stopped is not None
 
     def _take(self, live: LiveRun, deltas: Sequence[Delta]) -> bool:
         """Write `deltas` down; True once the answer is as long as it may be."""

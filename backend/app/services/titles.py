@@ -8,8 +8,9 @@ from contextlib import aclosing
 from app.errors import ModelNotFound, ProviderError, StorageError
 from app.models import Message, Prompt, Run, TextDelta, Turn, Usage, UsageDelta
 from app.providers.base import Catalog, Provider, Unbilled
+from app.services.budgets import Budgets
 from app.settings import Settings
-from app.store.base import Conversations, Store
+from app.store.base import Conversations
 from app.telemetry import log, where
 
 MAX_WORDS_CHARS = 60  # of the first words: one line of a list
@@ -48,8 +49,8 @@ def clean(said: str) -> str:
 class Titles:
     """Asks for titles, once a conversation, in the background. A failure leaves the first words."""
 
-    def __init__(self, store: Store, conversations: Conversations, catalog: Catalog, settings: Settings) -> None:
-        self._store = store
+    def __init__(self, budgets: Budgets, conversations: Conversations, catalog: Catalog, settings: Settings) -> None:
+        self._budgets = budgets
         self._conversations = conversations
         self._catalog = catalog
         self._settings = settings
@@ -80,17 +81,22 @@ class Titles:
             if not provider.info.entitles:
                 return
             async with self._turn:
+                prompt = await self._prompt(run, conversation_id)
+                if not await self._budgets.title_fits(run, provider.info.id, prompt):
+                    return  # the first words do; after a later answer there may be more to spend
                 # Claimed before it is asked for, and never given back: a crash must not buy it twice.
                 if await self._conversations.claim_title(run.owner_id, conversation_id):
-                    await self._name(run, conversation_id, provider)
+                    await self._name(run, conversation_id, provider, prompt)
         except (ProviderError, Unbilled, ModelNotFound, StorageError, TimeoutError) as error:
             log.warning("title.failed", conversation=conversation_id, reason=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - the task's boundary: nobody waits for it, so it says what broke
             log.error("title.broke", conversation=conversation_id, error=type(error).__name__, where=where(error))
 
-    async def _name(self, run: Run, conversation_id: str, provider: Provider) -> None:
+    async def _prompt(self, run: Run, conversation_id: str) -> Prompt:
         branch = await self._conversations.branch(run.owner_id, conversation_id, run.message_id, limit=2)
-        prompt = Prompt((Turn("system", _ASK), Turn("user", _shown(branch))), MAX_TOKENS, 0.3)
+        return Prompt((Turn("system", _ASK), Turn("user", _shown(branch))), MAX_TOKENS, 0.3)
+
+    async def _name(self, run: Run, conversation_id: str, provider: Provider, prompt: Prompt) -> None:
         said, usage = "", None
         try:
             async with asyncio.timeout(TITLE_SECONDS), aclosing(provider.stream(prompt)) as deltas:
@@ -109,7 +115,8 @@ class Titles:
             if usage is not None:
                 for listener in self.on_spent:
                     listener(provider.info.id, usage)
-                await asyncio.shield(self._store.spend(run.owner_id, "title", provider.info.id, usage))
+            if said or usage is not None:
+                await asyncio.shield(self._budgets.spend_on_title(run, provider.info.id, prompt, said, usage))
         if title := clean(said):
             await self._conversations.entitle(run.owner_id, conversation_id, title)
         else:

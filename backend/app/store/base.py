@@ -5,6 +5,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from app.limits import Charge, Spent
 from app.models import Conversation, Joint, Message, Part, Run, Usage
 
 Purpose = Literal["answer", "title"]
@@ -43,17 +44,27 @@ class Place(msgspec.Struct, frozen=True):
     title: str = ""  # for a conversation that has none yet
 
 
+class Extra(msgspec.Struct, frozen=True):
+    """What else is known of something that was spent."""
+
+    run_id: str | None = None  # the run that it was for: whoever asked for that has spent this, too
+    cost: int | None = None  # millionths of a dollar; None: nobody knows the price
+    estimated: bool = False
+
+
 class Store(Protocol):
     """Runs and the messages they write."""
 
-    async def accept(self, run: Run, key: Key | None, place: Place | None = None) -> Run:
+    async def accept(self, run: Run, key: Key | None, place: Place | None = None, charge: Charge | None = None) -> Run:
         """Keep `run`, its answer's beginning, the question at `place` and `key`, in one fsynced commit.
 
         The branch that the conversation shows then ends with the answer. If `key` is known already, nothing is
-        written and the run it stands for is returned instead.
+        written and the run it stands for is returned instead. What `charge` comes to is set aside in the same commit;
+        the run that is returned says if it may have less.
 
         Raises:
             KeyReused: `key` was used for another request.
+            LimitReached: the limits of `charge` leave too little; nothing was written.
             ConversationNotFound, MessageNotFound: `place` is gone; nothing was written.
             StorageFull, StorageError: nothing was written.
         """
@@ -80,7 +91,9 @@ class Store(Protocol):
         ...
 
     async def finish(self, run: Run, parts: Sequence[Part]) -> bool:
-        """Keep the end of a run, its whole answer and what it cost, in one fsynced commit.
+        """Keep the end of a run, its whole answer and what it cost, in one fsynced commit. Nothing is set aside then.
+
+        Where the run does not say what it used, that is estimated.
 
         False if it had ended already, or is no longer kept.
 
@@ -89,12 +102,53 @@ class Store(Protocol):
         """
         ...
 
-    async def spend(self, owner_id: str, purpose: Purpose, model: str, usage: Usage) -> None:
+    async def spend(self, owner_id: str, purpose: Purpose, model: str, usage: Usage, more: Extra | None = None) -> None:
         """Keep what something other than a run has cost."""
         ...
 
     async def sweep(self) -> int:
         """Forget some of what is no longer to be kept; how much. Call again until it is 0."""
+        ...
+
+
+class DayOfUse(msgspec.Struct, frozen=True):
+    """What somebody spent on one model in one day of UTC, with what is set aside for what is being written."""
+
+    day: int  # since 1970
+    owner_id: str
+    model: str
+    requests: int  # questions; titles are none
+    input_tokens: int
+    output_tokens: int
+    cost: int  # millionths of a dollar
+    priced: bool  # whether the price of all of it was known
+    estimated: bool  # whether any of it is an estimate
+
+
+class Usages(Protocol):
+    """What was spent. It outlives the runs, the conversations and their deletion."""
+
+    async def spent(self, owner_id: str, now: int, key_id: str | None = None) -> Spent:
+        """What counts against limits now: of the owner, or of one key of theirs."""
+        ...
+
+    async def widen(self, run: Run, charge: Charge, granted: int) -> int:
+        """Set more aside for a live run that has said its `granted` tokens; how many it has then.
+
+        Raises:
+            LimitReached: the limits of `charge` leave too little; nothing was written.
+            StorageError: nothing was written.
+        """
+        ...
+
+    async def of(
+        self, owner_id: str, since: int, limit: int, before: tuple[int, str, str] | None
+    ) -> Sequence[DayOfUse]:
+        """This owner's, from the day `since` on, newest first, below the day, owner and model of `before`."""
+        ...
+
+    async def everyone_s(self, since: int, limit: int, before: tuple[int, str, str] | None) -> Sequence[DayOfUse]:
+        """The same of all owners, for the administrator alone."""
         ...
 
 

@@ -9,13 +9,14 @@ from sqlalchemy import Connection, delete, insert, select, update
 from app.clock import Clock
 from app.database import Database
 from app.errors import KeyReused
+from app.limits import Charge
 from app.models import SERVICE_STOPPED, STOPPED, Part, Piece, Run, Usage
 from app.store import changes as change_log
-from app.store import tree
-from app.store.base import Kept, Key, Place, Purpose
+from app.store import tree, usages
+from app.store.base import Extra, Kept, Key, Place, Purpose
 from app.store.changes import SqlChanges
 from app.store.rows import LIVE, owned, parts_of, run_columns, run_of, written
-from app.store.tables import conversations, idempotency_keys, messages, runs, usages
+from app.store.tables import conversations, idempotency_keys, messages, runs
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ class SqlStore:
         self._clock = clock
         self._retention = int(run_retention_hours * 3600 * 1000)
 
-    async def accept(self, run: Run, key: Key | None, place: Place | None = None) -> Run:
+    async def accept(self, run: Run, key: Key | None, place: Place | None = None, charge: Charge | None = None) -> Run:
         """See `Store.accept`."""
 
         def write(connection: Connection) -> Run:
@@ -56,6 +57,7 @@ class SqlStore:
                 )
             else:
                 tree.plant(connection, run, place)
+            accepted = usages.reserve(connection, run, charge) if charge is not None else run
             connection.execute(insert(runs).values(**run_columns(run)))
             if key is not None:
                 connection.execute(
@@ -67,7 +69,7 @@ class SqlStore:
                         created_at=run.created_at,
                     )
                 )
-            return run
+            return accepted
 
         return await self._submit(run, write, durable=True)
 
@@ -102,22 +104,14 @@ class SqlStore:
 
     async def finish(self, run: Run, parts: Sequence[Part]) -> bool:
         """See `Store.finish`."""
-        cost = (self._clock.new_id(), run.usage) if run.usage is not None else None
+        return await self._submit(run, lambda connection: _end(connection, run, parts), durable=True)
 
-        def write(connection: Connection) -> bool:
-            if not _end(connection, run, parts):
-                return False
-            if cost is not None:
-                _spend(connection, cost[0], run.owner_id, "answer", run.model, cost[1], run.ended_at or 0)
-            return True
-
-        return await self._submit(run, write, durable=True)
-
-    async def spend(self, owner_id: str, purpose: Purpose, model: str, usage: Usage) -> None:
+    async def spend(self, owner_id: str, purpose: Purpose, model: str, usage: Usage, more: Extra | None = None) -> None:
         """See `Store.spend`."""
-        spent_id, now = self._clock.new_id(), self._clock.now()
+        made: dict[str, Any] = {"id": self._clock.new_id(), "created_at": self._clock.now()}
+        row = {**made, "owner_id": owner_id, "purpose": purpose, "model": model}
         await self._database.submit(
-            lambda connection: _spend(connection, spent_id, owner_id, purpose, model, usage, now), durable=True
+            lambda connection: usages.spend(connection, row, usage, more or Extra()), durable=True
         )
 
     async def sweep(self) -> int:
@@ -207,24 +201,10 @@ def _end(connection: Connection, run: Run, parts: Sequence[Part]) -> bool:
     statement = update(runs).where(runs.c.id == run.id, owned(runs, run.owner_id), LIVE).values(**run_columns(run))
     if connection.execute(statement).rowcount == 0:
         return False
+    usages.settle(connection, run, parts)  # before the answer is written, so that what it began with still stands
     if run.conversation_id is not None:
         tree.ripen(connection, run, parts)
         return True
     statement = update(messages).where(messages.c.id == run.message_id, owned(messages, run.owner_id))
     connection.execute(statement.values(parts=written(parts)))
     return True
-
-
-def _spend(
-    connection: Connection, spent_id: str, owner_id: str, purpose: Purpose, model: str, usage: Usage, at: int
-) -> None:
-    connection.execute(
-        insert(usages).values(
-            id=spent_id,
-            owner_id=owner_id,
-            purpose=purpose,
-            model=model,
-            created_at=at,
-            **msgspec.structs.asdict(usage),
-        )
-    )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    false,
     text,
 )
 
@@ -148,9 +149,30 @@ usages = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),  # when it was asked for: what is set aside counts from then on
+    Column("key_id", String(26)),  # of the API key that asked
+    Column("cost_micros", BigInteger),  # millionths of a US dollar; None: nobody knows the price
+    Column("estimated", Boolean, nullable=False, server_default=false()),  # the endpoint did not tell
+    Column("tariff", Text),  # while the run lives: JSON, what the models cost that may answer; its sums are set aside
 )
 Index("ix_usages_owner_id", usages.c.owner_id, usages.c.created_at)
+
+# The sums of `usages`, written in the same commits, so that neither a limit nor a page adds up a month of rows.
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("owner_id", String(26), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),  # of UTC, since 1970
+    Column("model", String(200), primary_key=True),
+    Column("key_id", String(26), primary_key=True),  # empty: no key
+    Column("requests", Integer, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_micros", BigInteger, nullable=False),
+    Column("unpriced", Integer, nullable=False),  # rows whose price nobody knows
+    Column("estimates", Integer, nullable=False),  # rows that are estimates
+)
+Index("ix_usage_days_day", usage_days.c.day)
 
 # What happened to whose conversations, numbered for each owner without holes, in the order of the commits.
 changes = Table(

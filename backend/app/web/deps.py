@@ -16,6 +16,7 @@ from app.protocols.chat import BareChat, ResumableChat
 from app.protocols.ui_message import UIMessage
 from app.services.account_service import AccountService
 from app.services.ai_service import AIService, Once, Started
+from app.services.budgets import Budgets
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
 from app.services.export_service import Export, ExportService
@@ -49,6 +50,7 @@ class Services(msgspec.Struct, frozen=True):
     exports: ExportService
     imports: ImportService
     accounts: AccountService
+    budgets: Budgets
     gatekeeper: Gatekeeper
     settings: Settings
     connections: Connections

@@ -44,6 +44,8 @@ OPERATIONS = {
     "/api/admin/invitations": ["get", "post"],
     "/api/admin/invitations/{invitation_id}": ["delete"],
     "/api/admin/audit": ["get"],
+    "/api/admin/usage": ["get"],
+    "/api/usage": ["get"],
     "/api/runs/{run_id}": ["get"],
     "/api/runs/{run_id}/events": ["get"],
     "/api/runs/{run_id}/cancel": ["post"],

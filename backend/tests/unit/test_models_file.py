@@ -143,6 +143,8 @@ def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path: Path) -> N
     [
         ("x = 1", 1, ["x is not known", "default, providers, models"]),
         ("\n\n[providers.a", 3, ["no TOML"]),
+        (f'{OLLAMA}[models."ollama/a"]\ninput_price = 1', 3, ["output_price is missing", "two halves"]),
+        (f'{OLLAMA}[models."ollama/a"]\ninput_price = -1\noutput_price = 1', 4, ["input_price cannot be -1"]),
         ('[models.a/b]\nnote = ""', 1, ["no TOML", "in quotes"]),
         ('default = "a"\ndefault = "b"', 2, ["no TOML"]),
         ('x = """\nnever closed', 2, ["no TOML"]),

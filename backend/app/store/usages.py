@@ -1,0 +1,270 @@
+"""What was spent, over SQLAlchemy Core, for both dialects: set aside with the run, settled with its end.
+
+The row of an answer has its run's id. Both of its writes are part of commits that happen anyway, and the look at what
+is left is part of the first one: so no two answers can be promised the same, and after a crash nothing is forgotten.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, tuple_, update
+
+from app.clock import Clock
+from app.database import Database
+from app.limits import (
+    DAY,
+    MINUTE,
+    Charge,
+    Limits,
+    Price,
+    Spent,
+    estimate,
+    grant,
+    month_began,
+)
+from app.models import Part, Run, Usage
+from app.store.base import DayOfUse, Extra
+from app.store.rows import LIVE, owned, parts_of
+from app.store.tables import messages, runs, usage_days, usages
+
+MAX_RECENT = 10_000  # rows of a minute that are looked at: more is nobody's typing, and the day's limit counts them all
+
+_tariff = msgspec.json.Decoder(dict[str, Price])
+_PLACE = ("owner_id", "day", "model", "key_id")
+_AMOUNTS = ("requests", "input_tokens", "output_tokens", "cost_micros", "unpriced", "estimates")
+_DAYS = usage_days.c
+# Made once: each answer needs them four times.
+_ADD = (
+    update(usage_days)
+    .where(*(_DAYS[name] == bindparam(f"the_{name}") for name in _PLACE))
+    .values({name: _DAYS[name] + bindparam(f"more_{name}") for name in _AMOUNTS})
+)
+_FIRST = insert(usage_days)
+_tokens = usages.c.input_tokens + usages.c.output_tokens
+
+
+class SqlUsages:
+    """Satisfies `store.base.Usages`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def spent(self, owner_id: str, now: int, key_id: str | None = None) -> Spent:
+        """See `Usages.spent`."""
+        everything = Limits(1, 1, 1, 1, 1)
+        return await self._database.read(lambda connection: _spent(connection, owner_id, key_id, everything, now))
+
+    async def widen(self, run: Run, charge: Charge, granted: int) -> int:
+        """See `Usages.widen`."""
+        now = self._clock.now()
+        more = charge.output_tokens - granted  # an answer that is over what it asked for asks for as much again
+        wanted = msgspec.structs.replace(
+            charge,
+            input_tokens=0,
+            output_tokens=more if more > 0 else charge.output_tokens,
+            limits=_while_running(charge.limits),
+            key_limits=_while_running(charge.key_limits),
+        )
+
+        def write(connection: Connection) -> int:
+            held = granted + _granted(connection, run, wanted, now)
+            row = _row(connection, run)
+            assert row is not None  # it was set aside with the run
+            cost = _cost(charge.price, Usage(charge.input_tokens, held))
+            _change(connection, row, {"output_tokens": held, "cost_micros": cost})
+            return held
+
+        return await self._database.submit(write, durable=False)
+
+    async def of(
+        self, owner_id: str, since: int, limit: int, before: tuple[int, str, str] | None
+    ) -> Sequence[DayOfUse]:
+        """See `Usages.of`."""
+        return await self._days(_by_day(since, limit, before).where(owned(usage_days, owner_id)))
+
+    async def everyone_s(self, since: int, limit: int, before: tuple[int, str, str] | None) -> Sequence[DayOfUse]:
+        """See `Usages.everyone_s`."""
+        return await self._days(_by_day(since, limit, before))
+
+    async def _days(self, statement: Select[Any]) -> Sequence[DayOfUse]:
+        return await self._database.read(lambda connection: [_day_of_use(row) for row in connection.execute(statement)])
+
+
+def reserve(connection: Connection, run: Run, charge: Charge) -> Run:
+    """Set aside what `run` may come to; it says if that is less than is asked for.
+
+    Raises:
+        LimitReached: too little is left.
+    """
+    granted = _granted(connection, run, charge, run.created_at)
+    usage = Usage(charge.input_tokens, granted)
+    _keep(
+        connection,
+        {
+            "id": run.id,
+            "owner_id": run.owner_id,
+            "purpose": "answer",
+            "model": run.model,
+            "created_at": run.created_at,
+            "key_id": charge.key_id,
+            **_amounts(usage, _cost(charge.price, usage), estimated=True),
+            "tariff": msgspec.json.encode(charge.prices).decode(),
+        },
+    )
+    return run if granted >= charge.output_tokens else msgspec.structs.replace(run, allowed=granted)
+
+
+def settle(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
+    """Put what `run` did cost in the place of what was set aside: as its endpoint told, or an estimate by its text."""
+    row = _row(connection, run)
+    if row is None:
+        if run.usage is not None:
+            values = {"id": run.id, "owner_id": run.owner_id, "purpose": "answer", "model": run.model}
+            spend(connection, {**values, "created_at": run.created_at}, run.usage, Extra())
+        return
+    usage = run.usage if run.usage is not None and run.usage != Usage() else None
+    estimated = usage is None
+    if usage is None:
+        usage = estimate(row["input_tokens"], _said(connection, run, parts), run.failure.code if run.failure else None)
+    price = _tariff.decode(row["tariff"]).get(run.model) if row["tariff"] else None
+    amounts = _amounts(usage, _cost(price, usage), estimated=estimated)
+    _change(connection, row, {**amounts, "model": run.model, "tariff": None})
+
+
+def spend(connection: Connection, row: Mapping[str, Any], usage: Usage, more: Extra) -> None:
+    """Keep a row of something that was spent at once."""
+    key_id = connection.scalar(select(usages.c.key_id).where(usages.c.id == more.run_id)) if more.run_id else None
+    _keep(connection, {**row, "key_id": key_id, **_amounts(usage, more.cost, estimated=more.estimated)})
+
+
+def _amounts(usage: Usage, cost: int | None, *, estimated: bool) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(usage), "cost_micros": cost, "estimated": estimated}
+
+
+def _row(connection: Connection, run: Run) -> Mapping[str, Any] | None:
+    mine = select(usages).where(usages.c.id == run.id, owned(usages, run.owner_id))
+    found = connection.execute(mine).mappings().one_or_none()
+    return dict(found) if found is not None else None
+
+
+def _keep(connection: Connection, row: Mapping[str, Any]) -> None:
+    connection.execute(insert(usages).values(**row))
+    _book(connection, row, 1)
+
+
+def _change(connection: Connection, row: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    connection.execute(update(usages).where(usages.c.id == row["id"]).values(**values))
+    _book(connection, row, -1)
+    _book(connection, {**row, **values}, 1)
+
+
+def _book(connection: Connection, row: Mapping[str, Any], sign: int) -> None:
+    """Add a row to the sums of its day, or take it out of them."""
+    place = {
+        "owner_id": row["owner_id"],
+        "day": row["created_at"] // DAY,
+        "model": row["model"],
+        "key_id": row["key_id"] or "",
+    }
+    amounts = {
+        "requests": int(row["purpose"] == "answer"),
+        "input_tokens": row["input_tokens"],
+        "output_tokens": row["output_tokens"],
+        "cost_micros": row["cost_micros"] or 0,
+        "unpriced": int(row["cost_micros"] is None),
+        "estimates": int(row["estimated"]),
+    }
+    there = {f"the_{name}": value for name, value in place.items()}
+    added = {f"more_{name}": sign * value for name, value in amounts.items()}
+    if connection.execute(_ADD, {**there, **added}).rowcount == 0:
+        connection.execute(_FIRST, {**place, **amounts})
+
+
+def _granted(connection: Connection, run: Run, charge: Charge, now: int) -> int:
+    limits, of_key = charge.limits, charge.key_limits
+    granted = grant(charge, limits, _spent(connection, run.owner_id, None, limits, now), now)
+    if charge.key_id is not None:
+        spent = _spent(connection, run.owner_id, charge.key_id, of_key, now)
+        granted = min(granted, grant(charge, of_key, spent, now, "This key has"))
+    return granted
+
+
+def _spent(connection: Connection, owner_id: str, key_id: str | None, limits: Limits, now: int) -> Spent:
+    """What was spent of the limits that there are; nothing is read for others."""
+    mine = [owned(usages, owner_id)] if key_id is None else [usages.c.key_id == key_id, owned(usages, owner_id)]
+    since = usages.c.created_at
+    live: Select[Any] = select(func.count()).select_from(runs).where(LIVE, owned(runs, owner_id))
+    if key_id is not None:
+        live = live.join(usages, usages.c.id == runs.c.id).where(usages.c.key_id == key_id)
+    recent = (
+        select(usages.c.created_at, _tokens.label("tokens"), usages.c.purpose)
+        .where(*mine, since > now - MINUTE)
+        .order_by(since.desc())
+        .limit(MAX_RECENT)
+    )
+    by_minute = limits.requests_per_minute or limits.tokens_per_minute
+    days = [owned(usage_days, owner_id)] if key_id is None else [owned(usage_days, owner_id), _of_key(key_id)]
+    tokens, cost = usage_days.c.input_tokens + usage_days.c.output_tokens, usage_days.c.cost_micros
+    today = select(func.sum(tokens)).where(*days, usage_days.c.day == now // DAY)
+    month = select(func.sum(cost)).where(*days, usage_days.c.day >= month_began(now) // DAY)
+    return Spent(
+        runs=connection.scalar(live) or 0 if limits.runs else 0,
+        recent=[(row[0], row[1], row[2] == "answer") for row in connection.execute(recent)] if by_minute else (),
+        day=int(connection.scalar(today) or 0) if limits.tokens_per_day else 0,
+        month=int(connection.scalar(month) or 0) if limits.budget_per_month else 0,
+    )
+
+
+def _of_key(key_id: str) -> Any:
+    return usage_days.c.key_id == key_id
+
+
+def _said(connection: Connection, run: Run, parts: Sequence[Part]) -> int:
+    """Bytes that the model said of `parts`: without what the answer began with."""
+    row = connection.scalar(select(messages.c.parts).where(messages.c.id == run.message_id))
+    return max(0, _size(parts) - _size(parts_of(row or "[]")))
+
+
+def _size(parts: Sequence[Part]) -> int:
+    return sum(len(part.text.encode()) for part in parts)
+
+
+def _cost(price: Price | None, usage: Usage) -> int | None:
+    return price.of(usage) if price is not None else None
+
+
+def _while_running(limits: Limits) -> Limits:
+    """What an answer that was admitted can still run into."""
+    return msgspec.structs.replace(limits, runs=0, requests_per_minute=0)
+
+
+def _by_day(since: int, limit: int, before: tuple[int, str, str] | None) -> Any:
+    days = usage_days.c
+    place = (days.day, days.owner_id, days.model)
+    rows = (
+        select(*place, *(func.sum(days[name]).label(name) for name in _AMOUNTS))
+        .where(days.day >= since)
+        .group_by(*place)
+        .having(
+            func.sum(days.requests + days.input_tokens + days.output_tokens) > 0
+        )  # a model that handed over is none
+        .order_by(*(column.desc() for column in place))
+        .limit(limit)
+    )
+    return rows.where(days.day <= before[0], tuple_(*place) < before) if before is not None else rows
+
+
+def _day_of_use(row: Row[Any]) -> DayOfUse:
+    return DayOfUse(
+        row.day,
+        row.owner_id,
+        row.model,
+        int(row.requests),
+        int(row.input_tokens),
+        int(row.output_tokens),
+        int(row.cost_micros),
+        not row.unpriced,
+        bool(row.estimates),
+    )
