@@ -10,11 +10,13 @@ from functools import partial
 from types import FrameType
 from typing import Any, TypedDict
 
+from aiohttp import ClientSession
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app import __version__, telemetry
+from app.accounts.oidc import OpenIdIssuer
 from app.accounts.passwords import Passwords
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock
@@ -25,12 +27,14 @@ from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
 from app.providers.session import session as provider_session
-from app.routers import accounts, admin, chat, conversations, events, health, pages, runs
+from app.routers import accounts, admin, chat, conversations, events, health, oidc, pages, runs
 from app.services.account_service import AccountService
 from app.services.ai_service import AIService
+from app.services.attempts import Attempts
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
 from app.services.gatekeeper import Gatekeeper
+from app.services.oidc_service import OidcService
 from app.services.planning import Planner
 from app.services.run_engine import RunEngine
 from app.services.sweeper import Sweeper
@@ -121,6 +125,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         events.router,
         accounts.router,
         admin.router,
+        oidc.router,
         health.router,
         pages.router,
     )
@@ -206,17 +211,34 @@ async def _open(settings: Settings, plan: Plan, connections: Connections, stack:
     )
     planner = Planner(conversations, catalog, settings, clock)
     ai = AIService(store, engine, planner, catalog, settings, clock)
+    attempts = Attempts()
+    entrance = AccountService(kept, passwords, gatekeeper, engine, attempts, settings, clock)
+    issuer = _issuer(settings, session, clock)
     talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
 
     return Services(
         ai=ai,
         conversations=talks,
         changes=feed,
-        accounts=AccountService(kept, passwords, gatekeeper, engine, settings, clock),
+        accounts=entrance,
+        oidc=OidcService(issuer, settings.oidc_issuer, entrance, attempts, clock),
         gatekeeper=gatekeeper,
         settings=settings,
         connections=connections,
         ready=partial(_check_ready, engine, database),
+    )
+
+
+def _issuer(settings: Settings, session: ClientSession, clock: Clock) -> OpenIdIssuer | None:
+    if not settings.oidc_issuer:
+        return None
+    secret = settings.oidc_client_secret
+    return OpenIdIssuer(
+        settings.oidc_issuer,
+        settings.oidc_client_id,
+        secret.get_secret_value() if secret is not None else None,
+        session,
+        clock,
     )
 
 

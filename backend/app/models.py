@@ -31,6 +31,8 @@ class Principal(msgspec.Struct, frozen=True):
     scopes: frozenset[str] = frozenset()
     credential: str | None = None  # the session or the key that was shown
     by_key: bool = False
+    expires_at: int | None = None  # of the session, in milliseconds since 1970
+    cuts: int = 0  # how often anything had been taken back when this was looked up
 
 
 LOCAL = Principal("local", "admin", frozenset({"read", "chat", "admin"}))

@@ -8,11 +8,12 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from app.accounts.base import ApiKey, Deed, Invitation, Known, Newcomer, Role, Scope, Session, User, name_key
 from app.accounts.tables import api_keys, audit, invitations, sessions, users
 from app.database import Database
-from app.errors import InvitationNeeded, LastAdministrator, NameTaken, UserNotFound
+from app.errors import InvitationNeeded, LastAdministrator, NameTaken, NotSignedIn, UserNotFound
 from app.models import LOCAL
 
 T = TypeVar("T")
 
+MAX_SESSIONS = 100  # of one user: more browsers than anybody signs in from in a month
 USED_MILLISECONDS = 60_000  # a key's last use is noted this often at most
 KEPT_MILLISECONDS = 365 * 24 * 3600 * 1000  # of the record
 SWEEP_ROWS = 500  # in one commit, so that live answers do not wait
@@ -34,6 +35,10 @@ class SqlAccounts:
         now = self._now()
 
         def write(connection: Connection) -> User:
+            if newcomer.subject is not None:
+                same = (users.c.issuer == newcomer.issuer, users.c.subject == newcomer.subject)
+                if (row := connection.execute(select(users).where(*same)).one_or_none()) is not None:
+                    return user_of(row)  # they came twice at once
             role: Role = "user"
             user_id = newcomer.id
             if _count(connection) == 0:
@@ -128,15 +133,28 @@ class SqlAccounts:
 
     # ── Sessions and keys ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def begin(self, session: Session) -> None:
+    async def begin(self, session: Session, password: str | None) -> Sequence[str]:
         """See `Accounts.begin`."""
+        mine = sessions.c.user_id == session.user_id
         values = {name: getattr(session, name) for name in session.__struct_fields__}
-        await self._write(lambda connection: connection.execute(insert(sessions).values(**values)))
+
+        def write(connection: Connection) -> Sequence[str]:
+            user = connection.execute(select(users).where(users.c.id == session.user_id)).one_or_none()
+            if user is None or user.suspended_at is not None or user.password != password:
+                raise NotSignedIn
+            newest_first = sessions.c.created_at.desc(), sessions.c.id
+            left = select(sessions.c.id).where(mine).order_by(*newest_first).offset(MAX_SESSIONS - 1)
+            ended = list(connection.scalars(left))
+            connection.execute(delete(sessions).where(sessions.c.id.in_(ended)))
+            connection.execute(insert(sessions).values(**values))
+            return ended
+
+        return await self._write(write)
 
     async def by_session(self, digest: str, now: int) -> Known | None:
         """See `Accounts.by_session`."""
         statement = (
-            select(users, sessions.c.id.label("credential"))
+            select(users, sessions.c.id.label("credential"), sessions.c.expires_at)
             .join(sessions, sessions.c.user_id == users.c.id)
             .where(sessions.c.id == digest, sessions.c.expires_at > now, users.c.suspended_at.is_(None))
         )
@@ -147,7 +165,7 @@ class SqlAccounts:
                 return None
             user = user_of(row)
             scopes = ("read", "chat", "admin") if user.role == "admin" else ("read", "chat")
-            return Known(user, scopes, row.credential)
+            return Known(user, scopes, row.credential, row.expires_at)
 
         return await self._database.read(look)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, cast
 import msgspec
 from fastapi import Depends, Header, Path, Query, Request, Response
 
-from app.errors import Invalid, Malformed, NotAllowed
+from app.errors import Invalid, Malformed, NotAllowed, NotSignedIn
 from app.models import Cursor, Principal, Spot
 from app.protocols.base import WireFormat
 from app.protocols.chat import BareChat, ResumableChat
@@ -19,15 +19,16 @@ from app.services.ai_service import AIService, Once, Started
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
 from app.services.gatekeeper import Gatekeeper
+from app.services.oidc_service import OidcService
 from app.settings import Settings
 from app.web.connections import Connections
+from app.web.cookies import SESSION, Cookies
 from app.web.sse import MEDIA_TYPE, EventStream, Readable
 
 RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered by all readers in one moment
 MAX_LIMIT = 100  # items of a page; a message may be long
 DEFAULT_LIMIT = 50
 MAX_PLACE_CHARS = 64  # of a place in a list; ours are shorter
-COOKIE = "session"
 Format = Literal["chat", "ui"]
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -42,6 +43,7 @@ class Services(msgspec.Struct, frozen=True):
     conversations: ConversationService
     changes: ChangeFeed
     accounts: AccountService
+    oidc: OidcService
     gatekeeper: Gatekeeper
     settings: Settings
     connections: Connections
@@ -55,11 +57,23 @@ async def _services(request: Request) -> Services:
 CurrentServices = Annotated[Services, Depends(_services)]
 
 
-async def _principal(request: Request, services: CurrentServices) -> Principal:
+async def _cookies(request: Request, services: CurrentServices) -> Cookies:
+    return Cookies(request, services.settings)
+
+
+async def _peer(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
+
+
+CurrentCookies = Annotated[Cookies, Depends(_cookies)]
+Peer = Annotated[str, Depends(_peer)]
+
+
+async def _principal(request: Request, services: CurrentServices, cookies: CurrentCookies) -> Principal:
     """By the header if there is one, else by the cookie: the same rule whatever carries it; never by the query."""
     headers = request.headers
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key") or request.cookies.get(COOKIE)
+    shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key") or cookies.get(SESSION)
     return await services.gatekeeper.principal(shown)
 
 
@@ -161,6 +175,11 @@ async def check_query(request: Request) -> None:
         raise Malformed(f"The query says `{twice}` twice. Say it once.")
 
 
+def base_url(request: Request, settings: Settings) -> str:
+    """Where this browser reaches us, without a slash at the end. `Host` has been checked."""
+    return settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
+
+
 async def _limit(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many at most.")] = DEFAULT_LIMIT,
 ) -> int:
@@ -206,7 +225,15 @@ async def read_from(services: Services, principal: Principal, cursor: Cursor, wi
 
 
 async def read_started(services: Services, principal: Principal, started: Started, wire: WireFormat) -> Response:
-    """A run's log from its start as a stream."""
+    """A run's log from its start as a stream.
+
+    Raises:
+        NotSignedIn: what was shown was taken back meanwhile; then nobody reads it, and what began is stopped.
+    """
+    if services.gatekeeper.is_cut(principal):
+        if not started.replayed:
+            await services.ai.cancel(principal, started.run_id)
+        raise NotSignedIn
     reading = await services.ai.follow(principal, Cursor(started.run_id), wire)
     assert reading is not None  # only a cursor at the very end has nothing left
     return _stream(services, principal, reading, replayed=started.replayed)

@@ -39,14 +39,14 @@ async def a_stream_of(person: Person, upstream: Upstream) -> tuple[str, "asyncio
 async def test_the_first_one_is_the_administrator_also_when_many_come_at_once(server: Server) -> None:
     people = [Person(server.port) for _ in range(8)]
     way = await people[0].request("GET", "/api/auth")
-    assert way.json == {"accounts": True, "sign_up": "first"}
+    assert way.json == {"accounts": True, "sign_up": "first", "oidc": None}
     replies = await asyncio.gather(*(one.sign("up", f"user{number}") for number, one in enumerate(people)))
     assert sorted(reply.status for reply in replies) == [201, *[403] * 7]
     (first,) = (one for one, reply in zip(people, replies, strict=True) if reply.status == 201)
     users = (await first.request("GET", "/api/admin/users")).json["items"]
     assert [(user["name"], user["role"]) for user in users] == [(first.name, "admin")]
     way = await first.request("GET", "/api/auth")
-    assert way.json == {"accounts": True, "sign_up": "invitation"}
+    assert way.json == {"accounts": True, "sign_up": "invitation", "oidc": None}
 
 
 async def test_nobody_gets_a_role_by_asking_for_it(server: Server) -> None:
@@ -122,7 +122,7 @@ async def test_without_accounts_nothing_that_is_shown_decides_anything(serve: Se
     for shown in (("Authorization", "Bearer nonsense"), ("X-API-Key", "sk-chat-x"), ("Cookie", "session=x")):
         assert (await Person(server.port, shown).ask("Well?")).text == "Hello there"
     client = Client(server.port)
-    assert (await client.request("GET", "/api/auth")).json == {"accounts": False, "sign_up": "none"}
+    assert (await client.request("GET", "/api/auth")).json == {"accounts": False, "sign_up": "none", "oidc": None}
     for method, path in (("POST", "/api/auth/sign-in"), ("GET", "/api/keys"), ("GET", "/api/admin/users")):
         body = {"name": "a", "password": "b"} if method == "POST" else None
         reply = await client.request(method, path, json=body)
@@ -150,7 +150,7 @@ async def test_the_cookie_is_for_the_browser_alone(server: Server) -> None:
     await administrator(server.port)
     reply = await Person(server.port).sign("in", "ann")
     parts = {part.strip().lower() for part in reply.headers["Set-Cookie"].split(";")[1:]}
-    assert {"httponly", "samesite=lax", "path=/"} <= parts
+    assert {"httponly", "samesite=strict", "path=/"} <= parts
     assert reply.headers["Cache-Control"] == "no-store"
 
 
