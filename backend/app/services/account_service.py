@@ -283,15 +283,14 @@ class AccountService:
             UserNotFound, LastAdministrator: nothing was changed.
         """
         user = await self._user(user_id)
-        try:
-            if request.role is not None and request.role != user.role:
-                user = await self._accounts.set_role(user_id, request.role)
-                await self._note("role_changed", principal.id, user_id)
-            if request.suspended is not None and request.suspended != (user.suspended_at is not None):
-                user = await self._accounts.suspend(user_id, self._clock.now() if request.suspended else None)
-                await self._note("suspended" if request.suspended else "restored", principal.id, user_id)
-        finally:
-            self._gatekeeper.cut(user_id=user_id)  # also where one of two was done
+        if request.role is not None and request.role != user.role:
+            user = await self._accounts.set_role(user_id, request.role)
+            self._gatekeeper.cut(user_id=user_id)  # at once: what follows may fail
+            await self._note("role_changed", principal.id, user_id)
+        if request.suspended is not None and request.suspended != (user.suspended_at is not None):
+            user = await self._accounts.suspend(user_id, self._clock.now() if request.suspended else None)
+            self._gatekeeper.cut(user_id=user_id)
+            await self._note("suspended" if request.suspended else "restored", principal.id, user_id)
         if user.suspended_at is not None:
             for live in self._engine.lives_of(user_id):
                 self._engine.stop(live, CANCELLED)

@@ -154,6 +154,33 @@ async def test_the_cookie_is_for_the_browser_alone(server: Server) -> None:
     assert reply.headers["Cache-Control"] == "no-store"
 
 
+async def test_under_tls_the_cookie_is_for_this_host_alone_and_no_neighbour_sets_it(server: Server) -> None:
+    await administrator(server.port)
+    proxied = {"X-Forwarded-Proto": "https"}
+    body = {"name": "ann", "password": PASSWORD}
+    reply = await Client(server.port).request("POST", "/api/auth/sign-in", json=body, headers=proxied)
+    cookie, *parts = (part.strip() for part in reply.headers["Set-Cookie"].split(";"))
+    name, _, token = cookie.partition("=")
+    assert name.startswith("__Host-")
+    assert {"secure", "httponly", "samesite=strict", "path=/"} <= {part.lower() for part in parts}
+    statuses = [
+        (await Client(server.port).request("GET", "/api/auth/me", headers={**proxied, "Cookie": shown})).status
+        for shown in (f"{name}={token}", f"{name.removeprefix('__Host-')}={token}")
+    ]
+    assert statuses == [200, 401]
+
+
+async def test_one_who_signs_in_gets_a_token_that_nobody_chose_for_them(server: Server) -> None:
+    ann = await administrator(server.port)
+    assert ann.shown is not None
+    name = ann.shown[1].partition("=")[0]
+    fixed = Person(server.port, ("Cookie", f"{name}=chosen-by-somebody-else"))
+    body = {"name": "ann", "password": PASSWORD}
+    reply = await fixed.request("POST", "/api/auth/sign-in", json=body)
+    assert "chosen" not in reply.headers["Set-Cookie"]
+    assert (await fixed.request("GET", "/api/auth/me")).status == 401
+
+
 async def test_guessing_is_slowed_down_and_a_mistyped_password_is_nothing(server: Server) -> None:
     await administrator(server.port)
     for _ in range(3):

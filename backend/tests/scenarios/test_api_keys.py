@@ -60,3 +60,35 @@ async def test_a_key_is_shown_once_kept_as_a_hash_and_never_opens_more_than_its_
     assert key.startswith(listed["prefix"])
     await server.close()
     assert key.encode() not in server.database.read_bytes()
+
+
+async def test_every_route_asks_for_its_scope_and_no_key_for_more_than_it_has(
+    server: Server, upstream: Upstream
+) -> None:
+    """A new route that asks for another scope than its like fails here."""
+    ann = await administrator(server.port)
+    schema = (await ann.request("GET", "/openapi.json")).json
+    keys = {scope: await ann.program(scope) for scope in ("read", "chat", "admin")}
+    looked = 0
+    for path, methods in schema["paths"].items():
+        for method in methods:
+            needed = _needed(method, path)
+            if needed == "nothing":
+                continue
+            for scope, key in keys.items():
+                address = path.replace("{", "").replace("}", "")
+                body = {} if method in ("post", "patch") else None
+                async with await key.open_stream(method.upper(), address, json=body, query={"limit": "0"}) as stream:
+                    assert (stream.status == 403) == (scope != needed), (method, path, scope)
+                looked += 1
+    assert looked > 60
+
+
+def _needed(method: str, path: str) -> str:
+    if not path.startswith("/api/") or path in ("/api/auth", "/api/auth/sign-up", "/api/auth/sign-in"):
+        return "nothing"
+    if path.startswith("/api/admin"):
+        return "admin"
+    if path.startswith("/api/keys") or path in ("/api/auth/sign-out", "/api/auth/password"):
+        return "a person"
+    return "read" if method == "get" and path != CHAT else "chat"

@@ -187,7 +187,7 @@ async def test_nobody_is_sent_anywhere_else(server: Server, next: str) -> None:
 
 async def test_no_other_site_sends_anybody_on_the_way(server: Server) -> None:
     for site in ("cross-site", "same-site"):
-        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
         assert (await Traveller(server.port).go(START, headers=headers)).status == 403
 
 

@@ -1,4 +1,4 @@
-"""An OpenID provider that lies, fails, dawdles or babbles: nobody comes in, nothing else waits, nothing of it is told."""
+"""An OpenID provider that lies, fails or dawdles: nobody comes in, nothing else waits, nothing of it is told."""
 
 import asyncio
 import base64
@@ -77,48 +77,49 @@ async def test_a_sound_answer_is_taken_so_that_the_others_are_refused_for_their_
     assert (form["grant_type"], len(form["code_verifier"])) == ("authorization_code", 43)
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"nonce": "another"},
-        {"nonce": None},
-        {"aud": "another"},
-        {"aud": ["another"]},
-        {"aud": [CLIENT_ID, "another"]},
-        {"aud": [CLIENT_ID, "another"], "azp": "another"},
-        {"aud": None},
-        {"iss": "https://evil.test"},
-        {"iss": None},
-        {"exp": 1_000_000_000},
-        {"exp": None},
-        {"exp": "never"},
-        {"nbf": 9_000_000_000},
-        {"iat": 9_000_000_000},
-        {"sub": None},
-        {"sub": ""},
-        {"sub": 1},
-        {"sub": "x" * 256},
-        {"at_hash": "AAAA"},
-    ],
-    ids=str,
-)
-async def test_a_token_that_does_not_prove_it_lets_nobody_in(
-    server: Server, issuer: FakeIssuer, claims: dict[str, Any]
-) -> None:
-    issuer.claims = claims
-    assert await outcome(server, issuer) == (502, "issuer_untrusted")
+UNPROVED: list[dict[str, Any]] = [
+    {"nonce": "another"},
+    {"nonce": None},
+    {"aud": "another"},
+    {"aud": ["another"]},
+    {"aud": [CLIENT_ID, "another"]},
+    {"aud": [CLIENT_ID, "another"], "azp": "another"},
+    {"aud": None},
+    {"iss": "https://evil.test"},
+    {"iss": None},
+    {"exp": 1_000_000_000},
+    {"exp": None},
+    {"exp": "never"},
+    {"nbf": 9_000_000_000},
+    {"iat": 9_000_000_000},
+    {"sub": None},
+    {"sub": ""},
+    {"sub": 1},
+    {"sub": "x" * 256},
+    {"at_hash": "AAAA"},
+]
 
 
-@pytest.mark.parametrize(
-    "tampered",
-    [unsigned, signed_by_another, signed_by_the_public_key, altered, lambda token: CANARY, lambda token: token + "x"],
-    ids=["alg none", "another's key", "hmac", "altered", "no token", "another signature"],
-)
-async def test_a_signature_that_is_not_the_provider_s_lets_nobody_in(
-    server: Server, issuer: FakeIssuer, tampered: Callable[[str], str]
-) -> None:
-    issuer.tampered = tampered
-    assert await outcome(server, issuer) == (502, "issuer_untrusted")
+async def test_a_token_that_does_not_prove_it_lets_nobody_in(server: Server, issuer: FakeIssuer) -> None:
+    for claims in UNPROVED:
+        issuer.claims = claims
+        assert await outcome(server, issuer) == (502, "issuer_untrusted"), claims
+    issuer.claims = {}
+    assert await outcome(server, issuer) == (303, "")
+
+
+async def test_a_signature_that_is_not_the_provider_s_lets_nobody_in(server: Server, issuer: FakeIssuer) -> None:
+    faults: dict[str, Callable[[str], str]] = {
+        "alg none": unsigned,
+        "another's key": signed_by_another,
+        "hmac": signed_by_the_public_key,
+        "altered": altered,
+        "no token": lambda _: CANARY,
+        "another signature": lambda token: token + "x",
+    }
+    for fault, tampered in faults.items():
+        issuer.tampered = tampered
+        assert await outcome(server, issuer) == (502, "issuer_untrusted"), fault
 
 
 async def test_another_issuer_in_the_way_back_is_refused(server: Server, issuer: FakeIssuer) -> None:
@@ -163,7 +164,7 @@ async def test_without_names_in_the_token_the_provider_is_asked_and_one_who_has_
     ],
     ids=["html", "nested", "no utf-8", "another issuer", "huge", "elsewhere", "broken"],
 )
-@pytest.mark.parametrize("path", [ABOUT, "/jwks", "/token"])
+@pytest.mark.parametrize("path", [ABOUT, "/token"])
 async def test_an_answer_that_is_none_is_refused_wherever_it_comes_from(
     server: Server, issuer: FakeIssuer, path: str, answer: Callable[[Any], Any], expected: tuple[int, str]
 ) -> None:

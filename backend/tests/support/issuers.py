@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -39,12 +40,14 @@ class Traveller(Person):
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.jar: dict[str, str] = {}
+        self.home = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"  # as a trusted proxy tells it
 
     async def go(self, path: str, **more: Any) -> Reply:
         """Go to a page of the service; cookies are kept, redirects are not followed."""
         if self.jar:
             self.shown = ("Cookie", "; ".join(f"{name}={value}" for name, value in self.jar.items()))
-        reply = await self.request("GET", path, **more)
+        headers = [*more.pop("headers", ()), ("X-Forwarded-For", self.home)]
+        reply = await self.request("GET", path, headers=headers, **more)
         for line in reply.headers.all("set-cookie"):
             name, _, value = line.partition(";")[0].partition("=")
             self.jar.pop(name, None)
@@ -162,11 +165,11 @@ class FakeIssuer:
     async def __aenter__(self) -> "FakeIssuer":
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         listener = sockets.listening()
         self.port = listener.getsockname()[1]
-        await web.SockSite(self._runner, listener, shutdown_timeout=0.1).start()
+        await web.SockSite(self._runner, listener).start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
