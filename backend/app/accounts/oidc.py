@@ -12,7 +12,6 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 import msgspec
-from authlib.common.security import is_secure_transport
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge  # pyright: ignore[reportUnknownVariableType] - untyped
 from authlib.oidc.core import CodeIDToken
@@ -32,6 +31,7 @@ SCOPE = "openid profile email"
 MAX_BYTES = 2**20  # of one answer; real ones are a few KiB
 MAX_KEYS = 100  # of a provider; real ones have two or three
 MAX_SUBJECT_CHARS = 255  # OpenID Connect Core, 2
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)  # somebody looks at an empty page meanwhile
 KEPT_SECONDS = 3600.0  # how long what was fetched is taken for the newest
 RETRY_SECONDS = 10.0  # between a failure, or a look for a key that nobody knew, and the next look
@@ -207,7 +207,8 @@ class OpenIdIssuer:
 
     def _may_ask(self, url: str) -> bool:
         """TLS, or this machine if the issuer itself is here."""
-        return urlsplit(url).scheme == "https" or (urlsplit(self._issuer).scheme == "http" and is_secure_transport(url))
+        here = urlsplit(self._issuer).scheme == "http" and urlsplit(url).hostname in LOOPBACK
+        return urlsplit(url).scheme == "https" or (here and urlsplit(url).scheme == "http")
 
     # ── What it has proved ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,5 +1,6 @@
 """The accounts over SQLAlchemy Core, for both dialects."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -10,6 +11,7 @@ from app.accounts.tables import api_keys, audit, invitations, sessions, users
 from app.database import Database
 from app.errors import InvitationNeeded, LastAdministrator, NameTaken, NotSignedIn, UserNotFound
 from app.models import LOCAL
+from app.telemetry import log
 
 T = TypeVar("T")
 
@@ -196,7 +198,8 @@ class SqlAccounts:
             return None
         if row.used_at is None or now - row.used_at >= USED_MILLISECONDS:
             used = update(api_keys).where(api_keys.c.id == row.credential).values(used_at=now)
-            self._database.submit(lambda connection: connection.execute(used), durable=False)
+            # Nobody waits for it, and where there is no room for it the key opens all the same.
+            self._database.submit(lambda connection: connection.execute(used), durable=False).add_done_callback(_noted)
         user = user_of(row)
         # A key never opens more than its user may: an administrator's key does not outlive the role.
         scopes = _scopes(row.scopes if user.role == "admin" else row.scopes.replace("admin", ""))
@@ -277,6 +280,11 @@ class SqlAccounts:
 def user_of(row: Row[Any]) -> User:
     """A row of `users` as a user."""
     return User(row.id, row.name, row.role, row.created_at, row.suspended_at)
+
+
+def _noted(write: "asyncio.Future[Any]") -> None:
+    if not write.cancelled() and (error := write.exception()) is not None:
+        log.warning("key.use_not_noted", error=type(error).__name__)
 
 
 def _count(connection: Connection) -> int:

@@ -120,7 +120,10 @@ class Doors(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
+        """An administrator and a user, so that every step may matter."""
         self.do(self._open())
+        for role in ("admin", "user"):
+            self.join(0, role)
 
     async def _open(self) -> None:
         self.database = Database(self.folder / f"{self.crashes}.db")
@@ -179,12 +182,15 @@ class Doors(RuleBasedStateMachine):
     @precondition(lambda self: len(self.users) < 4)
     @rule(number=NUMBERS, role=st.sampled_from(["user", "admin"]))
     def sign_up(self, number: int, role: Role) -> None:
+        self.join(number, role)
+
+    def join(self, number: int, role: Role) -> None:
         name, invitation = f"user{len(self.users)}", None
         if self.users:
             if not self.rulers:
                 return
             ruler = self.principal(self.some(number, self.rulers))
-            invitation = self.do(self.service.invite(ruler, NewInvitation(role=role))).invitation
+            invitation = self.do(self.service.invite(ruler, NewInvitation(role=role, days=7))).invitation
         request = SignUp(name=name, password=PASSWORDS[0], invitation=invitation, take_over=True)
         made = self.do(self.service.sign_up(request, "peer"))
         assert made.body.role == (role if self.users else "admin")
@@ -282,17 +288,19 @@ class Doors(RuleBasedStateMachine):
     # ── Streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @precondition(lambda self: any(one.opens for one in self.credentials))
-    @rule(number=NUMBERS)
-    def ask(self, number: int) -> None:
-        """Somebody is looked up; their stream opens later, or never."""
-        credential = self.some(number, [one for one in self.credentials if one.opens])
-        self.streams.append(Stream(self.principal(credential), credential))
+    @rule()
+    def ask(self) -> None:
+        """Everybody who may is looked up; their streams open later, or never."""
+        asking = [one for one in self.credentials if one.opens]
+        self.streams += [Stream(self.principal(credential), credential) for credential in asking]
 
     @precondition(lambda self: any(not stream.reading for stream in self.streams))
-    @rule(number=NUMBERS)
-    def read(self, number: int) -> None:
-        stream = self.some(number, [stream for stream in self.streams if not stream.reading])
+    @rule(every=st.integers(min_value=1, max_value=2))
+    def read(self, every: int) -> None:
+        for stream in [stream for stream in self.streams if not stream.reading][::every]:
+            self.open(stream)
 
+    def open(self, stream: Stream) -> None:
         def cut() -> None:
             stream.cut = True
 

@@ -7,6 +7,7 @@ from tests.support.people import administrator
 from tests.support.server import Server
 from tests.support.talk import CONVERSATIONS
 from tests.support.upstream import Upstream
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.settings(ACCOUNTS=1, TITLES=0)
 
@@ -60,6 +61,15 @@ async def test_a_key_is_shown_once_kept_as_a_hash_and_never_opens_more_than_its_
     assert key.startswith(listed["prefix"])
     await server.close()
     assert key.encode() not in server.database.read_bytes()
+
+
+async def test_a_key_opens_also_where_its_use_cannot_be_noted(server: Server) -> None:
+    ann = await administrator(server.port)
+    program = await ann.program()
+    await server.fill_disk()
+    assert (await program.request("GET", CONVERSATIONS)).status == 200
+    await until(lambda: "key.use_not_noted" in server.log, "it is told in the log")
+    await server.free_disk()
 
 
 async def test_every_route_asks_for_its_scope_and_no_key_for_more_than_it_has(

@@ -250,7 +250,7 @@ async def test_a_public_client_has_none(serve: Serve, issuer: FakeIssuer) -> Non
     ],
 )
 async def test_settings_that_do_not_fit_are_refused_at_start(serve: Serve, env: dict[str, str], word: str) -> None:
-    server = serve.make(**env)
+    server = serve.make(**dict[str, Any](env))
     server.spawn()
     assert await server.wait() != 0
     (line,) = server.log.splitlines()
