@@ -118,6 +118,10 @@ class WayIn(BaseModel):
     sign_up: Literal["first", "invitation", "open", "none"] = Field(
         description="`first`: nobody has an account yet, and whoever makes it is the administrator."
     )
+    oidc: str | None = Field(
+        description="The OpenID provider's name, if there is one: `/api/auth/oidc/start?next=/` leads there and back. "
+        "Add `invitation=` where sign-up needs one."
+    )
 
 
 class UserList(BaseModel):

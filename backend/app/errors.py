@@ -56,6 +56,48 @@ class WrongPassword(Refusal):
         super().__init__("The name or the password is wrong.")
 
 
+class SignInExpired(Refusal):
+    """What came back from an OpenID provider does not belong to anything that this browser began just now."""
+
+    status, code = 400, "sign_in_expired"
+
+    def __init__(self) -> None:
+        super().__init__("This sign-in took too long, was begun in another window, or is over already. Sign in again.")
+
+
+class SignInDeclined(Refusal):
+    status, code = 403, "sign_in_declined"
+
+    def __init__(self) -> None:
+        super().__init__("You were not signed in there. Sign in again if you meant to.")
+
+
+class Suspended(Refusal):
+    """Told only to who has proved that it is them."""
+
+    status, code = 403, "suspended"
+
+    def __init__(self) -> None:
+        super().__init__("This account is suspended. Ask the administrator.")
+
+
+class IssuerUnavailable(Refusal):
+    status, code, retryable = 503, "issuer_unavailable", True
+
+    def __init__(self) -> None:
+        super().__init__("The place to sign in does not answer. Try again in a moment.", retry_after=10)
+
+
+class IssuerUntrusted(Refusal):
+    """`what` of its answer was not as it must be: for the log, never in the sentence."""
+
+    status, code = 502, "issuer_untrusted"
+
+    def __init__(self, what: str) -> None:
+        super().__init__("The place to sign in answered with something that proves nothing. Tell the administrator.")
+        self.what = what
+
+
 class NotAllowed(Refusal):
     status, code = 403, "not_allowed"
 

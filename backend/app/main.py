@@ -4,17 +4,19 @@ import asyncio
 import signal
 import sqlite3
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple, TypedDict
 
+from aiohttp import ClientSession
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app import __version__, telemetry
+from app.accounts.oidc import OpenIdIssuer
 from app.accounts.passwords import Passwords
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock
@@ -35,6 +37,7 @@ from app.routers import (
     events,
     health,
     metrics,
+    oidc,
     openai,
     pages,
     runs,
@@ -43,12 +46,14 @@ from app.routers import (
 )
 from app.services.account_service import AccountService
 from app.services.ai_service import AIService
+from app.services.attempts import Attempts
 from app.services.budgets import Budgets
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
 from app.services.export_service import ExportService
 from app.services.gatekeeper import Gatekeeper
 from app.services.import_service import ImportService
+from app.services.oidc_service import OidcService
 from app.services.planning import Planner
 from app.services.run_engine import RunEngine
 from app.services.sweeper import Sweeper
@@ -165,6 +170,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         accounts.router,
         admin.router,
         usage.router,
+        oidc.router,
         health.router,
         metrics.router,
         pages.router,
@@ -243,20 +249,17 @@ async def _open(
     )
     sweeper.start()
     stack.push_async_callback(sweeper.close)
-
-    def drain() -> None:
-        engine.drain()
-        feed.drain()
-        imports.drain()
-        asyncio.get_running_loop().call_later(settings.drain_seconds + LAST_FRAMES_SECONDS, connections.cut)
-
-    stack.callback(_drain_on_signal(drain))
+    cut_after = settings.drain_seconds + LAST_FRAMES_SECONDS
+    stack.callback(_drain_on_signal(lambda: _drain((engine.drain, feed.drain, imports.drain), connections, cut_after)))
     watchers.numbers.watch(lambda: _held(settings, engine, database, connections))
     watchers.attach(engine, titles, left)
     await _announce(settings, plan, catalog, left)
     planner = Planner(conversations, catalog, settings, clock)
     ai = AIService(store, engine, planner, catalog, budgets, settings, clock)
     talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
+    attempts = Attempts()
+    entrance = AccountService(kept, passwords, gatekeeper, engine, attempts, settings, clock)
+    issuer = _issuer(settings, session, clock)
 
     return Services(
         ai=ai,
@@ -264,7 +267,8 @@ async def _open(
         changes=feed,
         exports=ExportService(transfers, clock),
         imports=imports,
-        accounts=AccountService(kept, passwords, gatekeeper, engine, settings, clock),
+        accounts=entrance,
+        oidc=OidcService(issuer, settings.oidc_issuer, entrance, attempts, clock),
         budgets=budgets,
         gatekeeper=gatekeeper,
         settings=settings,
@@ -288,6 +292,19 @@ async def _announce(settings: Settings, plan: Plan, catalog: Catalogue, left: in
         models=len(catalog.models()),
         database=settings.database_path.name,
         interrupted_runs=left,
+    )
+
+
+def _issuer(settings: Settings, session: ClientSession, clock: Clock) -> OpenIdIssuer | None:
+    if not settings.oidc_issuer:
+        return None
+    secret = settings.oidc_client_secret
+    return OpenIdIssuer(
+        settings.oidc_issuer,
+        settings.oidc_client_id,
+        secret.get_secret_value() if secret is not None else None,
+        session,
+        clock,
     )
 
 
@@ -327,6 +344,13 @@ def _recover(connection: Any, clock: Clock) -> int:
     left = sql.recover(connection, journals.recover(connection), whole, clock.now())
     journals.clear(connection)
     return left
+
+
+def _drain(parts: Sequence[Callable[[], None]], connections: Connections, cut_after: float) -> None:
+    """Have all parts refuse new work, and cut off whoever still reads after so many seconds."""
+    for drain in parts:
+        drain()
+    asyncio.get_running_loop().call_later(cut_after, connections.cut)
 
 
 def _drain_on_signal(drain: Callable[[], None]) -> Callable[[], None]:

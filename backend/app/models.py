@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.clock import ID_LENGTH
-from app.errors import BadCursor, ProviderError, UpstreamInterrupted
+from app.errors import ProviderError, UpstreamInterrupted
 
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -51,6 +50,8 @@ class Principal(msgspec.Struct, frozen=True):
     by_key: bool = False
     limits: Limits = NO_LIMITS  # where an administrator set others than the settings'
     key_limits: Limits = NO_LIMITS
+    expires_at: int | None = None  # of the session, in milliseconds since 1970
+    cuts: int = 0  # how often anything had been taken back when this was looked up
 
 
 LOCAL = Principal("local", "admin", frozenset({"read", "chat", "admin"}))
@@ -281,41 +282,6 @@ class Conversation(msgspec.Struct, frozen=True):
     archived: bool = False
     head_id: str | None = None  # the last message of the branch that is shown
     live: bool = False  # whether an answer is being written
-
-
-_CURSOR = re.compile(rf"([0-9a-z]{{{ID_LENGTH}}})-(?:(0|[1-9][0-9]{{0,8}})-(0|[1-9][0-9]{{0,8}})|end-([12]))")
-
-
-class Cursor(msgspec.Struct, frozen=True):
-    """A place in a run's log: code points of a part already read, or how much of its end was told.
-
-    Its alphabet `[0-9a-z-]` and its length (at most 64) let a browser send it back without a CORS preflight.
-    """
-
-    run_id: str
-    part: int = 0
-    offset: int = 0
-    told: Literal[0, 1, 2] = 0  # 1: the failure's frame was told; 2: done was told, and nothing is left
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """The cursor that `text` spells.
-
-        Raises:
-            BadCursor: it spells none.
-        """
-        match = _CURSOR.fullmatch(text)
-        if match is None:
-            raise BadCursor
-        run_id, part, offset, told = match.groups()
-        if told:
-            return cls(run_id, told=2 if told == "2" else 1)
-        return cls(run_id, int(part), int(offset))
-
-    def __str__(self) -> str:
-        if self.told:
-            return f"{self.run_id}-end-{self.told}"
-        return f"{self.run_id}-{self.part}-{self.offset}"
 
 
 # ── Bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -94,6 +94,15 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: str = Field(
         "", description="Where traces go, by OTLP over HTTP, such as http://127.0.0.1:4318. Empty: nothing is traced."
     )
+    public_url: str = Field(
+        "", description="Where people reach the service, such as https://chat.example.org. Empty: as each one asked."
+    )
+    oidc_issuer: str = Field(
+        "", description="An OpenID provider to sign in with, such as https://login.example.org. Empty: none."
+    )
+    oidc_client_id: str = Field("", max_length=256, description="What the service is called there.")
+    oidc_client_secret: SecretStr | None = Field(None, description="Its secret there. Empty: a public client.")
+    oidc_name: str = Field("OpenID", min_length=1, max_length=64, description="What the button to sign in there says.")
 
     max_runs: int = Field(512, ge=1, le=100_000, description="Answers being written at once, in the whole service.")
     max_runs_per_user: int = Field(
@@ -198,6 +207,32 @@ class Settings(BaseSettings):
             raise ValueError("it must be sqlite:/// and a file's path, such as sqlite:///data/chat.db")
         return url
 
+    @field_validator("oidc_issuer", "public_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        return url and checked_address(url, "https://chat.example.org")
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _cannot_be_overheard(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and parts.scheme != "https" and parts.netloc.rpartition(":")[0] not in LOOPBACK_NAMES:
+            raise ValueError("it must begin with https://, since whoever can change its answers can be anybody")
+        return url
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID, which the provider gives out")
+        if self.oidc_issuer and not self.accounts:
+            raise ValueError("OIDC_ISSUER needs ACCOUNTS=1, since without accounts nobody signs in")
+        if not self.oidc_issuer and (self.oidc_client_id or self.oidc_client_secret):
+            raise ValueError("OIDC_CLIENT_ID and OIDC_CLIENT_SECRET need OIDC_ISSUER, whose they are")
+        name = urlsplit(self.public_url).hostname
+        if name and not {name, f"[{name}]"} & set(self.allowed_hosts):
+            raise ValueError(f"PUBLIC_URL needs its name {name!r} in ALLOWED_HOSTS, else nobody is answered there")
+        return self
+
     @model_validator(mode="after")
     def _only_loopback_without_accounts(self) -> Self:
         beyond = [name for name in self.allowed_hosts if name not in LOOPBACK_NAMES]
@@ -221,6 +256,16 @@ def base_url(url: str, key_setting: str) -> str:
     Raises:
         ValueError: nobody can be asked there.
     """
+    checked_address(url, "http://127.0.0.1:11434/v1", f"; put the key into {key_setting}")
+    return url.rstrip("/")
+
+
+def checked_address(url: str, example: str, advice: str = "") -> str:
+    """`url`, if it is one of HTTP without a name, a password, a query or a fragment.
+
+    Raises:
+        ValueError: it is not. It says so with the example and the advice.
+    """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
@@ -228,10 +273,10 @@ def base_url(url: str, key_setting: str) -> str:
         usable = False
         parts = urlsplit("")
     if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
-        raise ValueError("it must be an address such as http://127.0.0.1:11434/v1")
+        raise ValueError(f"it must be an address such as {example}")
     if "@" in parts.netloc:
-        raise ValueError(f"it must not hold a user name or password; put the key into {key_setting}")
-    return url.rstrip("/")
+        raise ValueError(f"it must not hold a user name or password{advice}")
+    return url
 
 
 def sendable(key: SecretStr) -> SecretStr:

@@ -1,7 +1,9 @@
 """The contract of the accounts: who there is, and by what they are known. No password and no token is ever kept."""
 
+import re
+import secrets
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -26,10 +28,22 @@ AuditKind = Literal[
     "limits_changed",
 ]
 
+MAX_NAME = 64  # characters
+_NOT_IN_NAMES = re.compile(r"[^\w.@+-]+")
+
 
 def name_key(name: str) -> str:
     """What two spellings of one name have in common: neither case nor width makes another one."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def names_for(told: Sequence[str]) -> Iterator[str]:
+    """What somebody may be called whom others call `told`: the names that an account may have, the best first."""
+    names = list(dict.fromkeys(name for one in told if (name := _NOT_IN_NAMES.sub("-", one).strip("-")[:MAX_NAME])))
+    names = names or ["user"]
+    yield from names
+    yield from (f"{names[0][: MAX_NAME - 4]}-{number}" for number in range(2, 100))
+    yield f"{names[0][: MAX_NAME - 9]}-{secrets.token_hex(4)}"
 
 
 class User(msgspec.Struct, frozen=True):
@@ -105,6 +119,45 @@ class Known(msgspec.Struct, frozen=True):
     scopes: tuple[Scope, ...]
     credential: str  # the id of the session or the key
     key_limits: Limits = NO_LIMITS
+    expires_at: int | None = None  # a key does not
+
+
+class Challenge(msgspec.Struct, frozen=True):
+    """What an OpenID provider has to answer, so that its answer is to this browser and to this very question."""
+
+    state: str
+    nonce: str
+    verifier: str  # PKCE: only who began can redeem the code
+    redirect_uri: str
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whom an OpenID provider has proved somebody to be. `names` are what they may be called, the best first."""
+
+    issuer: str
+    subject: str
+    names: tuple[str, ...]
+
+
+class Issuer(Protocol):
+    """An OpenID provider. (A provider without more words is one of models.)"""
+
+    async def address(self, challenge: Challenge) -> str:
+        """Where the browser goes to sign in.
+
+        Raises:
+            IssuerUnavailable, IssuerUntrusted: nobody knows where.
+        """
+        ...
+
+    async def identity(self, code: str, challenge: Challenge) -> Identity:
+        """Who the browser came back as, with `code`.
+
+        Raises:
+            SignInExpired: the code is used, too old, or none.
+            IssuerUnavailable, IssuerUntrusted: it does not say, or does not prove what it says.
+        """
+        ...
 
 
 class Hasher(Protocol):
@@ -136,6 +189,8 @@ class Accounts(Protocol):
 
     async def sign_up(self, newcomer: Newcomer, *, is_open: bool) -> User:
         """Make an account. The very first is the administrator's, also when two come at once.
+
+        Whom an OpenID provider knows already gets the account that they have.
 
         Raises:
             InvitationNeeded: it is not the first, sign-up is not open, and no good invitation was shown.
@@ -188,8 +243,14 @@ class Accounts(Protocol):
         """
         ...
 
-    async def begin(self, session: Session) -> None:
-        """Keep a session."""
+    async def begin(self, session: Session, password: str | None) -> Sequence[str]:
+        """Keep a session of a user whose password's hash was `password` when it was looked at (None: there is none).
+
+        Returns the ids of their oldest sessions that ended for it: one user has so many at most.
+
+        Raises:
+            NotSignedIn: by now it is another one, or the user is suspended.
+        """
         ...
 
     async def by_session(self, digest: str, now: int) -> Known | None:

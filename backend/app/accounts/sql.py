@@ -1,5 +1,6 @@
 """The accounts over SQLAlchemy Core, for both dialects."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -9,11 +10,13 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from app.accounts.base import ApiKey, Deed, Invitation, Known, Newcomer, Role, Scope, Session, User, name_key
 from app.accounts.tables import api_keys, audit, invitations, sessions, users
 from app.database import Database
-from app.errors import InvitationNeeded, LastAdministrator, NameTaken, UserNotFound
+from app.errors import InvitationNeeded, LastAdministrator, NameTaken, NotSignedIn, UserNotFound
 from app.models import LOCAL, NO_LIMITS, Limits
+from app.telemetry import log
 
 T = TypeVar("T")
 
+MAX_SESSIONS = 100  # of one user: more browsers than anybody signs in from in a month
 USED_MILLISECONDS = 60_000  # a key's last use is noted this often at most
 KEPT_MILLISECONDS = 365 * 24 * 3600 * 1000  # of the record
 SWEEP_ROWS = 500  # in one commit, so that live answers do not wait
@@ -37,6 +40,10 @@ class SqlAccounts:
         now = self._now()
 
         def write(connection: Connection) -> User:
+            if newcomer.subject is not None:
+                same = (users.c.issuer == newcomer.issuer, users.c.subject == newcomer.subject)
+                if (row := connection.execute(select(users).where(*same)).one_or_none()) is not None:
+                    return user_of(row)  # they came twice at once
             role: Role = "user"
             user_id = newcomer.id
             if _count(connection) == 0:
@@ -144,15 +151,28 @@ class SqlAccounts:
 
     # ── Sessions and keys ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def begin(self, session: Session) -> None:
+    async def begin(self, session: Session, password: str | None) -> Sequence[str]:
         """See `Accounts.begin`."""
+        mine = sessions.c.user_id == session.user_id
         values = {name: getattr(session, name) for name in session.__struct_fields__}
-        await self._write(lambda connection: connection.execute(insert(sessions).values(**values)))
+
+        def write(connection: Connection) -> Sequence[str]:
+            user = connection.execute(select(users).where(users.c.id == session.user_id)).one_or_none()
+            if user is None or user.suspended_at is not None or user.password != password:
+                raise NotSignedIn
+            newest_first = sessions.c.created_at.desc(), sessions.c.id
+            left = select(sessions.c.id).where(mine).order_by(*newest_first).offset(MAX_SESSIONS - 1)
+            ended = list(connection.scalars(left))
+            connection.execute(delete(sessions).where(sessions.c.id.in_(ended)))
+            connection.execute(insert(sessions).values(**values))
+            return ended
+
+        return await self._write(write)
 
     async def by_session(self, digest: str, now: int) -> Known | None:
         """See `Accounts.by_session`."""
         statement = (
-            select(users, sessions.c.id.label("credential"))
+            select(users, sessions.c.id.label("credential"), sessions.c.expires_at)
             .join(sessions, sessions.c.user_id == users.c.id)
             .where(sessions.c.id == digest, sessions.c.expires_at > now, users.c.suspended_at.is_(None))
         )
@@ -163,7 +183,7 @@ class SqlAccounts:
                 return None
             user = user_of(row)
             scopes = ("read", "chat", "admin") if user.role == "admin" else ("read", "chat")
-            return Known(user, scopes, row.credential)
+            return Known(user, scopes, row.credential, row.expires_at)
 
         return await self._database.read(look)
 
@@ -200,7 +220,8 @@ class SqlAccounts:
             return None
         if row.used_at is None or now - row.used_at >= USED_MILLISECONDS:
             used = update(api_keys).where(api_keys.c.id == row.credential).values(used_at=now)
-            self._database.submit(lambda connection: connection.execute(used), durable=False)
+            # Nobody waits for it, and where there is no room for it the key opens all the same.
+            self._database.submit(lambda connection: connection.execute(used), durable=False).add_done_callback(_noted)
         user = user_of(row)
         # A key never opens more than its user may: an administrator's key does not outlive the role.
         scopes = _scopes(row.scopes if user.role == "admin" else row.scopes.replace("admin", ""))
@@ -281,6 +302,11 @@ class SqlAccounts:
 def user_of(row: Row[Any]) -> User:
     """A row of `users` as a user."""
     return User(row.id, row.name, row.role, row.created_at, row.suspended_at, _limits(row.limits))
+
+
+def _noted(write: "asyncio.Future[Any]") -> None:
+    if not write.cancelled() and (error := write.exception()) is not None:
+        log.warning("key.use_not_noted", error=type(error).__name__)
 
 
 def _count(connection: Connection) -> int:

@@ -3,8 +3,9 @@
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
+from app.cursor import Cursor
 from app.errors import BadCursor
-from app.models import Cursor, Ending, Piece, Usage
+from app.models import Ending, Piece, Usage
 
 Bell = Callable[[], None]
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from app.cursor import Cursor
 from app.eventlog.memory import LiveLog
-from app.models import Cursor, Piece, Usage
+from app.models import Piece, Usage
 
 VERSION = "1.0"  # of the protocol
 

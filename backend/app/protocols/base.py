@@ -2,8 +2,9 @@
 
 from typing import Protocol
 
+from app.cursor import Cursor
 from app.eventlog.memory import LiveLog
-from app.models import Cursor, Piece
+from app.models import Piece
 
 
 class WireFormat(Protocol):

@@ -4,8 +4,9 @@ import json
 
 import msgspec
 
+from app.cursor import Cursor
 from app.eventlog.memory import LiveLog
-from app.models import Cursor, Ending, Piece
+from app.models import Ending, Piece
 
 DONE = b'data: {"done": true}\n\n'
 EMPTY = b'data: {"chunk": ""}\n\n'

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from app.clock import time_of
+from app.cursor import Cursor
 from app.errors import RunFailed
 from app.eventlog.memory import LiveLog
-from app.models import Cursor, Failure, FinishReason, PartKind, Piece, Usage
+from app.models import Failure, FinishReason, PartKind, Piece, Usage
 from app.openai_bodies import OpenAIError, OpenAIErrorBody
 
 DONE = b"data: [DONE]\n\n"

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from app.cursor import Cursor
 from app.eventlog.memory import LiveLog
-from app.models import Cursor, FinishReason, Piece
+from app.models import FinishReason, Piece
 
 _encode = msgspec.json.Encoder().encode
 _FINISH: dict[FinishReason, str] = {

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Response
 
 from app.account_bodies import KeyList, MadeKey, NewKey, PasswordChange, SignIn, SignUp, UserBody, WayIn
 from app.services.account_service import SignedIn
-from app.web.deps import COOKIE, CurrentPrincipal, CurrentServices, Person
+from app.web.cookies import SESSION, Cookies
+from app.web.deps import CurrentCookies, CurrentPrincipal, CurrentServices, Peer, Person
 from app.web.json_body import JsonRoute
 from app.web.problems import responses
 
@@ -22,22 +23,26 @@ async def way_in(services: CurrentServices) -> WayIn:
 
 
 @router.post("/auth/sign-up", status_code=201, summary="Make an account", responses=_OPEN)
-async def sign_up(body: SignUp, request: Request, response: Response, services: CurrentServices) -> UserBody:
+async def sign_up(
+    body: SignUp, peer: Peer, cookies: CurrentCookies, response: Response, services: CurrentServices
+) -> UserBody:
     """The first one is the administrator's. Whoever makes an account is signed in to it."""
-    return _let_in(request, response, await services.accounts.sign_up(body, _peer(request)))
+    return _let_in(cookies, response, await services.accounts.sign_up(body, peer))
 
 
 @router.post("/auth/sign-in", summary="Sign in", responses=_OPEN)
-async def sign_in(body: SignIn, request: Request, response: Response, services: CurrentServices) -> UserBody:
+async def sign_in(
+    body: SignIn, peer: Peer, cookies: CurrentCookies, response: Response, services: CurrentServices
+) -> UserBody:
     """Sets a cookie that no script can read and no other site can send."""
-    return _let_in(request, response, await services.accounts.sign_in(body, _peer(request)))
+    return _let_in(cookies, response, await services.accounts.sign_in(body, peer))
 
 
 @router.post("/auth/sign-out", status_code=204, summary="Sign out", responses=responses(401, 403, 404, 421, 503, 507))
-async def sign_out(principal: Person, response: Response, services: CurrentServices) -> None:
+async def sign_out(principal: Person, cookies: CurrentCookies, response: Response, services: CurrentServices) -> None:
     """Ends this session, and the streams that it has open."""
     await services.accounts.sign_out(principal)
-    response.delete_cookie(COOKIE, path="/")
+    cookies.remove(response, SESSION)
 
 
 @router.get("/auth/me", summary="Who asks", responses=responses(401, 403, 404, 421, 503))
@@ -48,10 +53,10 @@ async def me(principal: CurrentPrincipal, services: CurrentServices) -> UserBody
 
 @router.post("/auth/password", summary="Change the password", responses=_OPEN)
 async def change_password(
-    body: PasswordChange, request: Request, response: Response, principal: Person, services: CurrentServices
+    body: PasswordChange, cookies: CurrentCookies, response: Response, principal: Person, services: CurrentServices
 ) -> UserBody:
     """Every other session of the account ends."""
-    return _let_in(request, response, await services.accounts.change_password(principal, body))
+    return _let_in(cookies, response, await services.accounts.change_password(principal, body))
 
 
 @router.get("/keys", summary="List API keys", responses=responses(401, 403, 404, 421, 503))
@@ -77,18 +82,7 @@ async def revoke_key(key_id: Annotated[str, Path()], principal: Person, services
     await services.accounts.revoke_key(principal, key_id)
 
 
-def _let_in(request: Request, response: Response, signed_in: SignedIn) -> UserBody:
-    response.set_cookie(
-        COOKIE,
-        signed_in.token,
-        max_age=signed_in.seconds,
-        path="/",
-        httponly=True,
-        secure=request.url.scheme == "https",
-        samesite="lax",
-    )
+def _let_in(cookies: Cookies, response: Response, signed_in: SignedIn) -> UserBody:
+    # Strict: no request that another site begins needs it, and on plain HTTP browsers do not say whose a request is.
+    cookies.put(response, SESSION, signed_in.token, signed_in.seconds, same_site="strict")
     return signed_in.body
-
-
-def _peer(request: Request) -> str:
-    return request.client.host if request.client is not None else ""

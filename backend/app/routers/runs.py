@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from app.bodies import CancelBody, RunBody
+from app.cursor import Cursor
 from app.errors import BadCursor
-from app.models import Cursor
 from app.web.deps import Asker, CurrentPrincipal, CurrentServices, StreamFormat, read_from, wire_format
 from app.web.problems import responses
 from app.web.streams import NOTHING_LEFT, STREAM

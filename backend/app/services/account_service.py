@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from app.account_bodies import (
@@ -23,9 +24,31 @@ from app.account_bodies import (
     UserList,
     WayIn,
 )
-from app.accounts.base import Accounts, ApiKey, AuditKind, Deed, Hasher, Invitation, Newcomer, Session, User
+from app.accounts.base import (
+    Accounts,
+    ApiKey,
+    AuditKind,
+    Deed,
+    Hasher,
+    Identity,
+    Invitation,
+    Newcomer,
+    Session,
+    User,
+    names_for,
+)
 from app.clock import Clock
-from app.errors import InvitationNotFound, KeyNotFound, NotAllowed, NotFound, UserNotFound, WrongPassword
+from app.errors import (
+    InvitationNotFound,
+    KeyNotFound,
+    NameTaken,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    Suspended,
+    UserNotFound,
+    WrongPassword,
+)
 from app.models import Principal
 from app.services.attempts import Attempts
 from app.services.endings import CANCELLED
@@ -58,6 +81,7 @@ class AccountService:
         hasher: Hasher,
         gatekeeper: Gatekeeper,
         engine: RunEngine,
+        attempts: Attempts,
         settings: Settings,
         clock: Clock,
     ) -> None:
@@ -68,7 +92,7 @@ class AccountService:
         self._engine = engine
         self._settings = settings
         self._clock = clock
-        self._attempts = Attempts()
+        self._attempts = attempts
 
     @property
     def _accounts(self) -> Accounts:
@@ -81,9 +105,10 @@ class AccountService:
     async def way_in(self) -> WayIn:
         """How one comes in, for whoever stands before the door."""
         if self._kept is None:
-            return WayIn(accounts=False, sign_up="none")
+            return WayIn(accounts=False, sign_up="none", oidc=None)
         first = await self._kept.count() == 0
-        return WayIn(accounts=True, sign_up="first" if first else self._settings.sign_up)
+        oidc = self._settings.oidc_name if self._settings.oidc_issuer else None
+        return WayIn(accounts=True, sign_up="first" if first else self._settings.sign_up, oidc=oidc)
 
     async def sign_up(self, request: SignUp, peer: str) -> SignedIn:
         """Make an account and sign in to it.
@@ -93,17 +118,18 @@ class AccountService:
             TooManyAttempts: from this peer, or in all.
         """
         await self._attempts.check(peer=peer)
+        hashed = await self._hasher.hashed(request.password)
         newcomer = Newcomer(
             id=self._clock.new_id(),
             name=request.name,
-            password=await self._hasher.hashed(request.password),
+            password=hashed,
             created_at=self._clock.now(),
             invitation=digest(request.invitation) if request.invitation else None,
             takes_over=request.take_over,
         )
         user = await self._accounts.sign_up(newcomer, is_open=self._settings.sign_up == "open")
         await self._note("signed_up", user.id, user.id)
-        return await self._begin(user)
+        return await self._begin(user, hashed)
 
     async def sign_in(self, request: SignIn, peer: str) -> SignedIn:
         """Sign in. It takes as long, and says the same, whatever is wrong.
@@ -117,11 +143,53 @@ class AccountService:
         user, hashed = found if found is not None else (None, None)
         fits = await self._hasher.fits(request.password, hashed)
         if user is None or not fits or user.suspended_at is not None:
-            await self._note("sign_in_failed", None, user.id if user is not None else None)
+            if await self._attempts.worth_noting(request.name):
+                await self._note("sign_in_failed", None, user.id if user is not None else None)
             raise WrongPassword
-        await self._attempts.forget(name=request.name)
+        await self._attempts.forget(peer=peer, name=request.name)
+        try:
+            signed_in = await self._begin(user, hashed)
+        except NotSignedIn as error:
+            raise WrongPassword from error  # suspended, or with another password, while this one was checked
         await self._note("signed_in", user.id, user.id)
-        return await self._begin(user)
+        return signed_in
+
+    async def come_in(self, identity: Identity, *, invitation: str | None, takes_over: bool) -> SignedIn:
+        """Sign in whom an OpenID provider has proved, with an account made now if they have none: as with `sign_up`.
+
+        Raises:
+            Suspended: they may not.
+            InvitationNeeded: they have none, and it is not to be had so.
+        """
+        user = await self._accounts.by_subject(identity.issuer, identity.subject)
+        kind: AuditKind = "signed_in"
+        if user is None:
+            kind, user = "signed_up", await self._newcomer(identity, invitation, takes_over=takes_over)
+        try:
+            signed_in = await self._begin(user, None)
+        except NotSignedIn as error:
+            if await self._attempts.worth_noting(user.name):
+                await self._note("sign_in_failed", None, user.id)
+            raise Suspended from error
+        await self._note(kind, user.id, user.id)
+        return signed_in
+
+    async def _newcomer(self, identity: Identity, invitation: str | None, *, takes_over: bool) -> User:
+        name = ""
+        for name in names_for(identity.names):
+            newcomer = Newcomer(
+                id=self._clock.new_id(),
+                name=name,
+                password=None,
+                created_at=self._clock.now(),
+                invitation=digest(invitation) if invitation else None,
+                issuer=identity.issuer,
+                subject=identity.subject,
+                takes_over=takes_over,
+            )
+            with suppress(NameTaken):
+                return await self._accounts.sign_up(newcomer, is_open=self._settings.sign_up == "open")
+        raise NameTaken(name)
 
     async def sign_out(self, principal: Principal) -> None:
         """End the session that `principal` came with; its open streams end, too."""
@@ -143,19 +211,21 @@ class AccountService:
             TooManyAttempts: for this name.
         """
         user = await self._user(principal.id)
-        await self._attempts.check(name=user.name)
+        await self._attempts.check(peer="", name=f"the password of {user.id}")  # nobody's mistakes but theirs count
         found = await self._accounts.by_name(user.name)
         if not await self._hasher.fits(request.old, found[1] if found is not None else None):
             raise WrongPassword
-        await self._accounts.change_password(user.id, await self._hasher.hashed(request.new))
+        hashed = await self._hasher.hashed(request.new)
+        await self._accounts.change_password(user.id, hashed)
         self._gatekeeper.cut(user_id=user.id)
         await self._note("password_changed", user.id, user.id)
-        return await self._begin(user)
+        return await self._begin(user, hashed)
 
-    async def _begin(self, user: User) -> SignedIn:
+    async def _begin(self, user: User, hashed: str | None) -> SignedIn:
         token, now = secrets.token_urlsafe(32), self._clock.now()
         lasts = self._settings.session_days * DAY_MILLISECONDS
-        await self._accounts.begin(Session(digest(token), user.id, now, now + lasts))
+        for ended in await self._accounts.begin(Session(digest(token), user.id, now, now + lasts), hashed):
+            self._gatekeeper.cut(credential=ended)
         return SignedIn(user, token, lasts // 1000)
 
     # ── Keys ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,16 +288,15 @@ class AccountService:
         user = await self._user(user_id)
         if request.role is not None and request.role != user.role:
             user = await self._accounts.set_role(user_id, request.role)
+            self._gatekeeper.cut(user_id=user_id)  # at once: what follows may fail
             await self._note("role_changed", principal.id, user_id)
         if request.suspended is not None and request.suspended != (user.suspended_at is not None):
             user = await self._accounts.suspend(user_id, self._clock.now() if request.suspended else None)
+            self._gatekeeper.cut(user_id=user_id)
             await self._note("suspended" if request.suspended else "restored", principal.id, user_id)
         if request.limits is not None and (limits := request.limits.over(user.limits)) != user.limits:
             user = await self._accounts.set_limits(user_id, limits)
             await self._note("limits_changed", principal.id, user_id)
-        if request.role is None and request.suspended is None:
-            return UserBody.of(user)
-        self._gatekeeper.cut(user_id=user_id)
         if user.suspended_at is not None:
             for live in self._engine.lives_of(user_id):
                 self._engine.stop(live, CANCELLED)

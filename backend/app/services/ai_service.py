@@ -11,10 +11,11 @@ from pydantic import BaseModel
 from app.agui_bodies import AgentInput, ForwardedProps
 from app.bodies import CancelBody, ModelBody, ModelList, RunBody
 from app.clock import Clock
+from app.cursor import Cursor
 from app.errors import Invalid, RunNotFound, StorageError
 from app.eventlog.memory import LiveLog
 from app.limits import Charge
-from app.models import ChatRequest, Cursor, EditRequest, Principal, Run, Spot
+from app.models import ChatRequest, EditRequest, Principal, Run, Spot
 from app.openai_bodies import CompletionRequest
 from app.protocols.base import WireFormat
 from app.providers.base import Catalog

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from app.cursor import Cursor
 from app.eventlog.memory import LiveLog
-from app.models import Cursor
 from app.protocols.base import WireFormat
 from app.services.reading import Reading
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from app.cursor import Cursor
 from app.eventlog.memory import Bell, LiveLog
-from app.models import Cursor
 from app.protocols.base import WireFormat
 
 TAKE_BYTES = 64 * 1024  # what one write to a socket carries, about; a reader of a long answer must not fill memory

@@ -9,8 +9,9 @@ from typing import Annotated, Literal, cast
 import msgspec
 from fastapi import Depends, Header, Path, Query, Request, Response
 
-from app.errors import BadCursor, Invalid, Malformed, NotAllowed, RunNotFound
-from app.models import LOCAL, Cursor, Principal, Spot
+from app.cursor import Cursor
+from app.errors import BadCursor, Invalid, Malformed, NotAllowed, NotSignedIn, RunNotFound
+from app.models import LOCAL, Principal, Spot
 from app.protocols.base import WireFormat
 from app.protocols.chat import BareChat, ResumableChat
 from app.protocols.ui_message import UIMessage
@@ -22,9 +23,11 @@ from app.services.conversation_service import ConversationService
 from app.services.export_service import Export, ExportService
 from app.services.gatekeeper import Gatekeeper
 from app.services.import_service import ImportService
+from app.services.oidc_service import OidcService
 from app.settings import Settings
 from app.telemetry import Metrics
 from app.web.connections import Connections
+from app.web.cookies import SESSION, Cookies
 from app.web.download import Download
 from app.web.sse import ANSWER, MEDIA_TYPE, About, EventStream, Pace, Readable
 from app.web.trial import Trials
@@ -33,7 +36,6 @@ RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered b
 MAX_LIMIT = 100  # items of a page; a message may be long
 DEFAULT_LIMIT = 50
 MAX_PLACE_CHARS = 64  # of a place in a list; ours are shorter
-COOKIE = "session"
 Format = Literal["chat", "ui"]
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -51,6 +53,7 @@ class Services(msgspec.Struct, frozen=True):
     imports: ImportService
     accounts: AccountService
     budgets: Budgets
+    oidc: OidcService
     gatekeeper: Gatekeeper
     settings: Settings
     connections: Connections
@@ -66,11 +69,23 @@ async def _services(request: Request) -> Services:
 CurrentServices = Annotated[Services, Depends(_services)]
 
 
-async def _principal(request: Request, services: CurrentServices) -> Principal:
+async def _cookies(request: Request, services: CurrentServices) -> Cookies:
+    return Cookies(request, services.settings)
+
+
+async def _peer(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
+
+
+CurrentCookies = Annotated[Cookies, Depends(_cookies)]
+Peer = Annotated[str, Depends(_peer)]
+
+
+async def _principal(request: Request, services: CurrentServices, cookies: CurrentCookies) -> Principal:
     """By the header if there is one, else by the cookie: the same rule whatever carries it; never by the query."""
     headers = request.headers
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key") or request.cookies.get(COOKIE)
+    shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key") or cookies.get(SESSION)
     return await services.gatekeeper.principal(shown)
 
 
@@ -172,6 +187,11 @@ async def check_query(request: Request) -> None:
         raise Malformed(f"The query says `{twice}` twice. Say it once.")
 
 
+def base_url(request: Request, settings: Settings) -> str:
+    """Where this browser reaches us, without a slash at the end. `Host` has been checked."""
+    return settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
+
+
 async def _limit(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many at most.")] = DEFAULT_LIMIT,
 ) -> int:
@@ -224,7 +244,15 @@ async def read_from(services: Services, principal: Principal, cursor: Cursor, wi
 
 
 async def read_started(services: Services, principal: Principal, started: Started, wire: WireFormat) -> Response:
-    """A run's log from its start as a stream."""
+    """A run's log from its start as a stream.
+
+    Raises:
+        NotSignedIn: what was shown was taken back meanwhile; then nobody reads it, and what began is stopped.
+    """
+    if services.gatekeeper.is_cut(principal):
+        if not started.replayed:
+            await services.ai.cancel(principal, started.run_id)
+        raise NotSignedIn
     reading = await services.ai.follow(principal, Cursor(started.run_id), wire)
     assert reading is not None  # only a cursor at the very end has nothing left
     if started.replayed:

@@ -39,14 +39,14 @@ async def a_stream_of(person: Person, upstream: Upstream) -> tuple[str, "asyncio
 async def test_the_first_one_is_the_administrator_also_when_many_come_at_once(server: Server) -> None:
     people = [Person(server.port) for _ in range(8)]
     way = await people[0].request("GET", "/api/auth")
-    assert way.json == {"accounts": True, "sign_up": "first"}
+    assert way.json == {"accounts": True, "sign_up": "first", "oidc": None}
     replies = await asyncio.gather(*(one.sign("up", f"user{number}") for number, one in enumerate(people)))
     assert sorted(reply.status for reply in replies) == [201, *[403] * 7]
     (first,) = (one for one, reply in zip(people, replies, strict=True) if reply.status == 201)
     users = (await first.request("GET", "/api/admin/users")).json["items"]
     assert [(user["name"], user["role"]) for user in users] == [(first.name, "admin")]
     way = await first.request("GET", "/api/auth")
-    assert way.json == {"accounts": True, "sign_up": "invitation"}
+    assert way.json == {"accounts": True, "sign_up": "invitation", "oidc": None}
 
 
 async def test_nobody_gets_a_role_by_asking_for_it(server: Server) -> None:
@@ -122,7 +122,7 @@ async def test_without_accounts_nothing_that_is_shown_decides_anything(serve: Se
     for shown in (("Authorization", "Bearer nonsense"), ("X-API-Key", "sk-chat-x"), ("Cookie", "session=x")):
         assert (await Person(server.port, shown).ask("Well?")).text == "Hello there"
     client = Client(server.port)
-    assert (await client.request("GET", "/api/auth")).json == {"accounts": False, "sign_up": "none"}
+    assert (await client.request("GET", "/api/auth")).json == {"accounts": False, "sign_up": "none", "oidc": None}
     for method, path in (("POST", "/api/auth/sign-in"), ("GET", "/api/keys"), ("GET", "/api/admin/users")):
         body = {"name": "a", "password": "b"} if method == "POST" else None
         reply = await client.request(method, path, json=body)
@@ -150,8 +150,35 @@ async def test_the_cookie_is_for_the_browser_alone(server: Server) -> None:
     await administrator(server.port)
     reply = await Person(server.port).sign("in", "ann")
     parts = {part.strip().lower() for part in reply.headers["Set-Cookie"].split(";")[1:]}
-    assert {"httponly", "samesite=lax", "path=/"} <= parts
+    assert {"httponly", "samesite=strict", "path=/"} <= parts
     assert reply.headers["Cache-Control"] == "no-store"
+
+
+async def test_under_tls_the_cookie_is_for_this_host_alone_and_no_neighbour_sets_it(server: Server) -> None:
+    await administrator(server.port)
+    proxied = {"X-Forwarded-Proto": "https"}
+    body = {"name": "ann", "password": PASSWORD}
+    reply = await Client(server.port).request("POST", "/api/auth/sign-in", json=body, headers=proxied)
+    cookie, *parts = (part.strip() for part in reply.headers["Set-Cookie"].split(";"))
+    name, _, token = cookie.partition("=")
+    assert name.startswith("__Host-")
+    assert {"secure", "httponly", "samesite=strict", "path=/"} <= {part.lower() for part in parts}
+    statuses = [
+        (await Client(server.port).request("GET", "/api/auth/me", headers={**proxied, "Cookie": shown})).status
+        for shown in (f"{name}={token}", f"{name.removeprefix('__Host-')}={token}")
+    ]
+    assert statuses == [200, 401]
+
+
+async def test_one_who_signs_in_gets_a_token_that_nobody_chose_for_them(server: Server) -> None:
+    ann = await administrator(server.port)
+    assert ann.shown is not None
+    name = ann.shown[1].partition("=")[0]
+    fixed = Person(server.port, ("Cookie", f"{name}=chosen-by-somebody-else"))
+    body = {"name": "ann", "password": PASSWORD}
+    reply = await fixed.request("POST", "/api/auth/sign-in", json=body)
+    assert "chosen" not in reply.headers["Set-Cookie"]
+    assert (await fixed.request("GET", "/api/auth/me")).status == 401
 
 
 async def test_guessing_is_slowed_down_and_a_mistyped_password_is_nothing(server: Server) -> None:

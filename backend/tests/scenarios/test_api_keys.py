@@ -8,6 +8,7 @@ from tests.support.script import say
 from tests.support.server import Server
 from tests.support.talk import CONVERSATIONS, Talk
 from tests.support.upstream import Upstream
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.settings(ACCOUNTS=1, TITLES=0)
 
@@ -78,3 +79,44 @@ async def test_a_file_that_is_being_taken_breaks_off_once_its_key_is_revoked(
         await export.read()
         assert export.over == "truncated"
     assert len(export.body) < 20 * 300_000
+
+
+async def test_a_key_opens_also_where_its_use_cannot_be_noted(server: Server) -> None:
+    ann = await administrator(server.port)
+    program = await ann.program()
+    await server.fill_disk()
+    assert (await program.request("GET", CONVERSATIONS)).status == 200
+    await until(lambda: "key.use_not_noted" in server.log, "it is told in the log")
+    await server.free_disk()
+
+
+async def test_every_route_asks_for_its_scope_and_no_key_for_more_than_it_has(
+    server: Server, upstream: Upstream
+) -> None:
+    """A new route that asks for another scope than its like fails here."""
+    ann = await administrator(server.port)
+    schema = (await ann.request("GET", "/openapi.json")).json
+    keys = {scope: await ann.program(scope) for scope in ("read", "chat", "admin")}
+    looked = 0
+    for path, methods in schema["paths"].items():
+        for method in methods:
+            needed = _needed(method, path)
+            if needed == "nothing":
+                continue
+            for scope, key in keys.items():
+                address = path.replace("{", "").replace("}", "")
+                body = {} if method in ("post", "patch") else None
+                async with await key.open_stream(method.upper(), address, json=body, query={"limit": "0"}) as stream:
+                    assert (stream.status == 403) == (scope != needed), (method, path, scope)
+                looked += 1
+    assert looked > 60
+
+
+def _needed(method: str, path: str) -> str:
+    if not path.startswith(("/api/", "/v1/")) or path in ("/api/auth", "/api/auth/sign-up", "/api/auth/sign-in"):
+        return "nothing"
+    if path.startswith("/api/admin"):
+        return "admin"
+    if path.startswith("/api/keys") or path in ("/api/auth/sign-out", "/api/auth/password"):
+        return "a person"
+    return "read" if method == "get" and path != CHAT else "chat"

@@ -1,7 +1,8 @@
 """Run log to AG-UI's events, byte for byte."""
 
+from app.cursor import Cursor
 from app.eventlog.memory import LiveLog
-from app.models import STOPPED, Cursor, Ending, Failure, Piece, Usage
+from app.models import STOPPED, Ending, Failure, Piece, Usage
 from app.protocols.agui import AgentRun
 from app.services.reading import Reading
 

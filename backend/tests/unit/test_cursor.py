@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.clock import Clock
+from app.cursor import Cursor
 from app.errors import BadCursor
-from app.models import Cursor
 
 RUN = "01kandgz1m5d9ryt3ek2yqv8p4"
 RUNS = st.text("0123456789abcdefghijklmnopqrstuvwxyz", min_size=26, max_size=26)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from app.cursor import Cursor
 from app.errors import RunFailed
 from app.eventlog.memory import LiveLog
-from app.models import STOPPED, Cursor, Ending, Failure, FinishReason, Piece, Usage
+from app.models import STOPPED, Ending, Failure, FinishReason, Piece, Usage
 from app.protocols import openai_chat
 from app.protocols.openai_chat import Completion
 from app.services.reading import Reading

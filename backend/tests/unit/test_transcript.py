@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.cursor import Cursor
 from app.errors import BadCursor
 from app.eventlog.memory import LiveLog
-from app.models import MAX_PIECE_CHARS, Cursor, Ending, Failure, Part, PartKind, Piece
+from app.models import MAX_PIECE_CHARS, Ending, Failure, Part, PartKind, Piece
 from app.protocols.base import WireFormat
 from app.protocols.chat import BareChat, ResumableChat
 from app.protocols.ui_message import UIMessage
