@@ -11,6 +11,7 @@ from app.models import Principal
 from app.protocols import openai_chat
 from app.services.calls import Call
 from app.web.deps import Services, stream
+from app.web.notes import note
 from app.web.problems import named
 
 LEFT = 499  # as nginx calls it; nobody hears it, but it stands in the log
@@ -22,6 +23,7 @@ async def whole(request: Request, call: Call) -> Response:
     Raises:
         RunFailed: it did not complete.
     """
+    note(request.scope, run=call.log.run_id, reading="replayed" if call.replayed else "started")
     if not await _comes_first(call.ended(), request.receive):
         return _nobody(call)
     return Response(openai_chat.document(call.log, keyed=call.keyed), 200, _headers(call), "application/json")

@@ -29,7 +29,7 @@ from app.telemetry import Metrics
 from app.web.connections import Connections
 from app.web.cookies import SESSION, Cookies
 from app.web.download import Download
-from app.web.sse import ANSWER, MEDIA_TYPE, About, EventStream, Pace, Readable
+from app.web.sse import MEDIA_TYPE, About, EventStream, Pace, Readable
 from app.web.trial import Trials
 
 RETRY_MILLISECONDS = (1000, 3000)  # spread, so that a restart is not answered by all readers in one moment
@@ -255,10 +255,7 @@ async def read_started(services: Services, principal: Principal, started: Starte
         raise NotSignedIn
     reading = await services.ai.follow(principal, Cursor(started.run_id), wire)
     assert reading is not None  # only a cursor at the very end has nothing left
-    if started.replayed:
-        services.metrics.resumed("replayed")
-    notes = {"run": started.run_id, "reading": "replayed" if started.replayed else "started"}
-    return stream(services, principal, reading, replayed=started.replayed, about=About(notes=notes))
+    return stream(services, principal, reading, replayed=started.replayed)
 
 
 async def read_changes(services: Services, principal: Principal, after: int | None) -> Response:
@@ -290,11 +287,19 @@ def stream(
     principal: Principal,
     reading: Readable,
     *,
-    about: About = ANSWER,
+    about: About | None = None,
     replayed: bool = False,
     left: Callable[[], None] | None = None,
 ) -> EventStream:
-    """A reading as a stream, by the settings of this service. See `EventStream`."""
+    """A reading as a stream, by the settings of this service. See `EventStream`.
+
+    Without `about` its reader has started a run, or was given it again.
+    """
+    if replayed:
+        services.metrics.resumed("replayed")
+    if about is None:
+        run_id = dict(reading.headers).get("X-Run-Id", "")
+        about = About(notes={"run": run_id, "reading": "replayed" if replayed else "started"})
     return EventStream(
         reading,
         services.connections,

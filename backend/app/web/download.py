@@ -63,6 +63,7 @@ class Download(Response):
                             return  # the server swallows what is written to a closed socket
                         await self._write(send, piece[start : start + SLICE_BYTES])
         except TimeoutError:
+            self._connections.slow += 1
             if transport is not None:
                 abort(transport)  # closing politely would wait for the very reader that takes nothing
             return

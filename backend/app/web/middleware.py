@@ -78,7 +78,7 @@ class Envelope:
             if route not in _PROBES and not (route == METRICS and "code" not in notes):
                 took = round(time.perf_counter() - began, 4)
                 log.info("request", method=scope["method"], path=path, status=status, **notes, seconds=took)
-                if (code := notes.get("code")) is not None:
+                if (code := notes.get("code")) is not None and "run" not in notes:  # a run's failure is no refusal
                     self._metrics.refused(code)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:

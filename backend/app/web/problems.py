@@ -44,7 +44,7 @@ def problem(
     scope: Scope, error: ChatError, *, code: str | None = None, fields: list[dict[str, object]] | None = None
 ) -> JSONResponse:
     """`error` as the response to a request; `code` is what OpenAI's door calls it, if not by its own."""
-    note(scope, code=error.code)  # for the request's log line
+    note(scope, code=error.code, **({"run": error.run_id} if error.run_id is not None else {}))
     headers = {"Cache-Control": "no-store"}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="AI Chat Service"'

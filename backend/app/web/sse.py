@@ -177,6 +177,7 @@ class EventStream(Response):
                 self._sending_since = now
             self._left_to_take = left
             if now - self._sending_since >= self._send_timeout:
+                self._connections.slow += 1
                 self._cut()
                 return
             at = self._sending_since + self._send_timeout
@@ -191,7 +192,6 @@ class EventStream(Response):
     def _cut(self) -> None:
         # Closing politely would wait for the very reader that takes nothing.
         if self._transport is not None:
-            self._connections.slow += 1
             abort(self._transport)
         self._gone = True
         self._ring()

@@ -83,3 +83,11 @@ async def test_where_other_machines_may_come_in_they_find_no_numbers() -> None:
         assert await status(path="/metrics", headers=[(b"host", host)], **far) == 404
     assert await status(path="/metrics", headers=[(b"host", b"chat.example.org")], settings=let_in) == 404
     assert await status(path="/metrics", headers=[(b"host", b"127.0.0.1")], settings=let_in) == 200
+
+
+async def test_with_accounts_numbers_stay_for_this_machine() -> None:
+    signed_in = Settings(_env_file=None, accounts=True, allowed_hosts=("chat.example.org", "127.0.0.1"))  # pyright: ignore[reportCallIssue]
+    own = {"headers": [(b"host", b"127.0.0.1")], "settings": signed_in}
+    assert await status(path="/metrics", **own) == 200
+    assert await status(path="/metrics", client=("203.0.113.9", 50000), **own) == 404
+    assert await status(path="/metrics", headers=[(b"host", b"chat.example.org")], settings=signed_in) == 404
