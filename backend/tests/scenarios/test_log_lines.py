@@ -8,7 +8,7 @@ import pytest
 from tests.support.catalogue import serving, toml
 from tests.support.client import CHAT, Client
 from tests.support.fixtures import Serve
-from tests.support.scrape import line_of, lines
+from tests.support.scrape import line_of, lines, scraped
 from tests.support.script import error_status, say
 from tests.support.server import Server
 from tests.support.upstream import Upstream
@@ -87,6 +87,24 @@ async def test_a_request_s_line_has_the_id_that_its_response_names_and_the_run_t
     assert "code" not in line
 
 
+async def test_the_doors_of_standard_clients_name_the_run_too_and_its_failure_is_no_refusal(
+    server: Server, client: Client, upstream: Upstream
+) -> None:
+    question = {"model": "gpt-3.5-turbo", "messages": [{"role": "user", "content": "Hello?"}]}
+    for stream in (False, True):
+        reply = await client.request("POST", "/v1/chat/completions", json={**question, "stream": stream})
+        line = await line_of(server, "request", run=reply.headers["X-Run-Id"])
+        assert (line["path"], line["reading"], line["status"]) == ("/v1/chat/completions", "started", 200)
+    upstream.otherwise(*error_status(400))
+    for stream in (False, True):
+        reply = await client.request("POST", "/v1/chat/completions", json={**question, "stream": stream})
+        line = await line_of(server, "request", run=reply.headers["X-Run-Id"])
+        assert (line["code"], line["status"]) == ("upstream_rejected", reply.status)
+    numbers = await scraped(client)
+    assert numbers.of("aichat_runs_total", code="upstream_rejected") == 2
+    assert numbers["aichat_refusals_total"] == 0
+
+
 async def test_a_refusal_s_line_has_its_code(server: Server, client: Client) -> None:
     refusals = {
         "run_not_found": await client.request("GET", f"/api/runs/{NOBODY}/events"),
@@ -121,5 +139,8 @@ async def test_every_response_has_an_id_of_its_own_and_probes_no_line(server: Se
     paths = ("/health", "/ready", "/metrics", "/", "/docs", "/nothing", "/docs/assets/swagger-ui.css", "/api/models")
     ids = [(await client.request("GET", path)).headers["X-Request-Id"] for path in paths]
     assert len(set(ids)) == len(paths)
-    await line_of(server, "request", id=ids[-1])
-    assert {line["path"] for line in lines(server, "request")} == set(paths) - {"/health", "/ready", "/metrics"}
+    quiet = {"/health", "/ready", "/metrics"}
+    for path, request_id in zip(paths, ids, strict=True):
+        if path not in quiet:
+            await line_of(server, "request", id=request_id, path=path)
+    assert {line["path"] for line in lines(server, "request")} == set(paths) - quiet
