@@ -52,6 +52,7 @@ Index(
     conversations.c.updated_at,
     conversations.c.id,
 )
+Index("ix_conversations_owner_id", conversations.c.owner_id, conversations.c.id)  # an export walks them in this order
 # What the sweeper looks for; the indexes hold only the few.
 Index(
     "ix_conversations_temporary",

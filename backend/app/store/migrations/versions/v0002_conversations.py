@@ -92,6 +92,7 @@ def _conversations() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_conversations"),
     )
     op.create_index("ix_conversations_list", "conversations", ["owner_id", "archived", "updated_at", "id"])
+    op.create_index("ix_conversations_owner_id", "conversations", ["owner_id", "id"])
     _index_where("ix_conversations_temporary", "conversations", ["seen_at"], sa.text("seen_at IS NOT NULL"))
     _index_where("ix_conversations_deleted", "conversations", ["deleted_at"], sa.text("deleted_at IS NOT NULL"))
 
