@@ -193,9 +193,10 @@ class AccountService:
 
     async def sign_out(self, principal: Principal) -> None:
         """End the session that `principal` came with; its open streams end, too."""
+        accounts = self._accounts
         if principal.credential is None or principal.by_key:
             return
-        await self._accounts.end(principal.credential)
+        await accounts.end(principal.credential)
         self._gatekeeper.cut(credential=principal.credential)
         await self._note("signed_out", principal.id, principal.id)
 
