@@ -177,6 +177,15 @@ def dollars(micros: int) -> str:
     return f"${micros / 1e6:.6f}".rstrip("0")
 
 
+def is_bounded(charge: Charge) -> bool:
+    """Whether any limit can be reached while an answer is being written."""
+    return any(
+        limit
+        for limits in (charge.limits, charge.key_limits)
+        for limit in (limits.tokens_per_minute, limits.tokens_per_day, limits.budget_per_month)
+    )
+
+
 def ceiling(charge: Charge, granted: int, before: int) -> int:
     """The bytes after which an answer has to ask for more: `before` were there when it began.
 

@@ -15,6 +15,7 @@ from app.limits import (
     day_ends,
     estimate,
     grant,
+    is_bounded,
     month_ends,
     reached,
     tokens_of,
@@ -96,9 +97,9 @@ class Budgets:
             key_limits=principal.key_limits,
         )
 
-    def allowance(self, charge: Charge, run: Run, before: int) -> Allowance:
-        """What `run`, which was accepted with `charge`, may say beyond `before` bytes."""
-        return Allowance(self._usages, charge, run, before)
+    def allowance(self, charge: Charge, run: Run, before: int) -> Allowance | None:
+        """What `run`, which was accepted with `charge`, may say beyond `before` bytes; None: nothing limits it."""
+        return Allowance(self._usages, charge, run, before) if is_bounded(charge) else None
 
     # ── One title ───────────────────────────────────────────────────────────────────────────────────────────────────
 
