@@ -188,7 +188,8 @@ async def test_the_process_dies_with_a_parent_that_is_killed(said: bytes) -> Non
         while said not in parent.stdout.readline():
             assert parent.poll() is None
         (child,) = await until(psutil.Process(parent.pid).children, "the model's process is there")
-        assert os.getsid(child.pid) == child.pid, "Ctrl-C does not reach it"
+        # It is a child from its fork on, and on its own a moment later.
+        await until(lambda: os.getsid(child.pid) == child.pid, "Ctrl-C does not reach it")
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
