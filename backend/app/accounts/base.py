@@ -112,7 +112,7 @@ class Deed(msgspec.Struct, frozen=True):
     subject: str | None  # an id, a key's or an invitation's name: nothing that opens anything
 
 
-class Known(msgspec.Struct, frozen=True):
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """Who a credential stands for, as long as it does."""
 
     user: User

@@ -183,7 +183,7 @@ class SqlAccounts:
                 return None
             user = user_of(row)
             scopes = ("read", "chat", "admin") if user.role == "admin" else ("read", "chat")
-            return Known(user, scopes, row.credential, expires_at=row.expires_at)
+            return Known(user=user, scopes=scopes, credential=row.credential, expires_at=row.expires_at)
 
         return await self._database.read(look)
 
@@ -225,7 +225,8 @@ class SqlAccounts:
         user = user_of(row)
         # A key never opens more than its user may: an administrator's key does not outlive the role.
         scopes = _scopes(row.scopes if user.role == "admin" else row.scopes.replace("admin", ""))
-        return Known(user, scopes, row.credential, key_limits=_limits(row.key_limits))
+        limits = _limits(row.key_limits)
+        return Known(user=user, scopes=scopes, credential=row.credential, key_limits=limits)
 
     async def revoke_key(self, user_id: str, key_id: str) -> ApiKey | None:
         """See `Accounts.revoke_key`."""
