@@ -1,0 +1,4 @@
+/** The list of conversations. */
+export function Sidebar() {
+  return <nav />;
+}
