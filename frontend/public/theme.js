@@ -3,7 +3,7 @@
   var saved = {};
   try {
     saved = JSON.parse(localStorage.getItem("preferences") || "{}").state || {};
-  } catch (_) {
+  } catch {
     // Storage that is closed or broken: the system's choice.
   }
   var dark = saved.theme === "dark" || (saved.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);

@@ -19,8 +19,9 @@ const queries = new QueryClient({
   },
 });
 
-followTheme();
-void startLanguage().then(() => {
+async function start(): Promise<void> {
+  followTheme();
+  await startLanguage();
   const root = document.getElementById("root");
   if (!root) throw new Error("index.html has no #root");
   createRoot(root).render(
@@ -31,4 +32,6 @@ void startLanguage().then(() => {
       </QueryClientProvider>
     </StrictMode>,
   );
-});
+}
+
+void start();
