@@ -4,6 +4,13 @@
 # ALLOW_INSECURE=1: seen from inside a container everyone is another machine; -p 127.0.0.1:… keeps it to this one.
 # --stop-timeout: longer than DRAIN_SECONDS, so that running answers may end.
 
+FROM node:24-slim AS page
+WORKDIR /page
+COPY frontend/package.json frontend/package-lock.json frontend/.npmrc ./
+RUN npm ci --ignore-scripts
+COPY frontend ./
+RUN npm run build
+
 FROM python:3.13-slim AS build
 # --build-arg EMBEDDED_MODEL=0 leaves out the embedded model, 150 MB
 ARG EMBEDDED_MODEL=1
@@ -32,6 +39,7 @@ RUN set -eu; \
     install -d -o chat -g chat -m 0700 /data
 COPY --from=build /venv /venv
 COPY backend/app /service/app
+COPY --from=page /page/dist /service/page
 # The root may be read-only, so the bytecode is made now.
 RUN ["/venv/bin/python", "-m", "compileall", "-q", "/service/app"]
 WORKDIR /service
@@ -40,7 +48,8 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0 \
     PORT=8000 \
-    DATABASE_URL=sqlite:////data/chat.db
+    DATABASE_URL=sqlite:////data/chat.db \
+    PAGE_PATH=/service/page
 USER chat
 VOLUME /data
 EXPOSE 8000

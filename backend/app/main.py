@@ -68,7 +68,7 @@ from app.store.transfer import SqlTransfers
 from app.store.usages import SqlUsages
 from app.telemetry import Held, Metrics, log
 from app.tracing import Tracing
-from app.web import problems
+from app.web import page, problems
 from app.web.connections import Connections
 from app.web.deps import Services
 from app.web.middleware import TRANSPORT, BodyLimit, Boundary, Envelope, Gate, Limits, transport_of
@@ -180,6 +180,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app, routers)
     problems.describe(app)
     app.mount(pages.ASSETS, pages.assets())
+    page.install(app, settings.page_folder)
     # Added last stands outermost: envelope, gate, CORS, limits, boundary.
     app.add_middleware(Boundary)
     app.add_middleware(

@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", min_length=1, description="Address that `make run` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that `make run` listens on.")
+    page_path: Path = Field(
+        Path("../frontend/dist"),
+        description="Folder of the built web page; a relative path starts at backend/.",
+    )
     cors_origins: Names = Field(
         ("http://localhost:5173", "http://127.0.0.1:5173"),
         description="Origins of pages that may call the service, comma-separated.",
@@ -243,6 +247,11 @@ class Settings(BaseSettings):
                 "everything"
             )
         return self
+
+    @property
+    def page_folder(self) -> Path:
+        """Where the built page lies; a relative path starts at `backend/`."""
+        return BACKEND / self.page_path
 
     @property
     def database_path(self) -> Path:

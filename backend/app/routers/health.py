@@ -5,6 +5,8 @@ from pydantic import BaseModel, Field
 
 from app.bodies import ModelList
 from app.web.deps import CurrentPrincipal, CurrentServices, read_trial
+from app.web.negotiation import prefers_html
+from app.web.page import CurrentPage
 from app.web.problems import responses
 
 router = APIRouter()
@@ -22,10 +24,18 @@ class Health(BaseModel):
     status: str = Field(examples=["healthy"])
 
 
-@router.head("/", include_in_schema=False)
-@router.get("/", tags=["health"], summary="Who is there")
-async def root(response: Response) -> Greeting:
-    """The name of the service."""
+@router.head("/", include_in_schema=False, response_model=Greeting)
+@router.get(
+    "/",
+    tags=["health"],
+    summary="Who is there",
+    response_model=Greeting,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+async def root(request: Request, page: CurrentPage, response: Response) -> Greeting | Response:
+    """The name of the service; the web page for a client that prefers `text/html`."""
+    if prefers_html(request.headers):
+        return await page.index(request.headers)
     response.headers["Vary"] = "Accept"
     return Greeting(message="AI Chat Service API")
 

@@ -147,6 +147,7 @@ class ConversationService:
         items = [
             FoundBody(
                 conversation_id=one.conversation_id,
+                title=one.title,
                 message_id=one.message_id,
                 snippet=one.text,
                 created_at=rfc3339(one.created_at),

@@ -284,6 +284,7 @@ class Found(msgspec.Struct, frozen=True):
     message_id: str | None  # None: the title
     text: str  # a piece of it around the first hit, white space folded, `…` where it is cut
     created_at: int  # of the message, or of the conversation
+    title: str  # of the conversation
 
 
 class FoundPage(msgspec.Struct, frozen=True):

@@ -229,4 +229,4 @@ def _text(row: Row[Any]) -> str:
 
 
 def _found(row: Row[Any], text: str) -> Found:
-    return Found(row.number, row.conversation_id, row.message_id, text, row.created_at)
+    return Found(row.number, row.conversation_id, row.message_id, text, row.created_at, row.title)

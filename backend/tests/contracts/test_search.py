@@ -106,11 +106,11 @@ async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[
 
 
 async def test_a_message_is_found_by_any_of_its_words(kit: Kit) -> None:
-    conversation = await kit.conversation(at=START)
+    conversation = await kit.conversation(title="여행", at=START)
     message = await kit.message(conversation, "언어 모델을 Python으로 만드는 법", at=START + 5)
     for query in ("모델", "모", "델을", "PYTHON", "pyth", "법 언어", "python으로 만드"):
         (item,) = await kit.found(query)
-        assert item == Found(item.number, conversation, message, "언어 모델을 Python으로 만드는 법", START + 5)
+        assert item == Found(item.number, conversation, message, "언어 모델을 Python으로 만드는 법", START + 5, "여행")
     assert await kit.found("그림") == []
 
 
@@ -118,7 +118,7 @@ async def test_a_conversation_is_found_by_its_title(kit: Kit) -> None:
     conversation = await kit.conversation(title="여행 계획", at=START + 7)
     await kit.message(conversation, "제주도에 가자", at=START + 8)
     (item,) = await kit.found("여행")
-    assert item == Found(item.number, conversation, None, "여행 계획", START + 7)
+    assert item == Found(item.number, conversation, None, "여행 계획", START + 7, "여행 계획")
 
 
 async def test_only_what_was_said_is_found_and_shown_not_what_was_thought(kit: Kit) -> None:

@@ -32,12 +32,16 @@ SET_UP = [
     *sorted((ROOT / "scripts").glob("*")),
     BACKEND / "tests" / "clients" / "package.json",
     BACKEND / "tests" / "clients" / ".npmrc",
+    ROOT / "frontend" / "package.json",
+    ROOT / "frontend" / ".npmrc",
     ROOT / ".ci" / "run",
 ]
 
 PIN = re.compile(r"^(?P<name>[a-z0-9._-]+)==(?P<version>[^ ;]+)(?: ; .+)? \\$")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
-ELSEWHERE = re.compile(r"://|--(?:extra-)?index|--find-links|--trusted-host|\b[\w-]+\.(?:com|dev|io|net|org)\b")
+ELSEWHERE = re.compile(
+    r"://(?!127\.0\.0\.1:)|--(?:extra-)?index|--find-links|--trusted-host|\b[\w-]+\.(?:com|dev|io|net|org)\b"
+)
 START_SECONDS = 30
 INSTALL_SECONDS = 600  # over a slow line
 
@@ -45,7 +49,7 @@ INSTALL_SECONDS = 600  # over a slow line
 # ── Locks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("path", SET_UP, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SET_UP, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_nothing_that_sets_up_names_a_host(path: Path) -> None:
     named = [line for line in path.read_text("utf-8").splitlines() if ELSEWHERE.search(line)]
     assert named == []
@@ -78,14 +82,23 @@ def test_the_locks_agree_with_each_other() -> None:
         )
 
 
-def test_the_stock_clients_are_pinned_and_hashed_and_their_lock_names_no_registry() -> None:
-    folder = BACKEND / "tests" / "clients"
-    wanted = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"]
+@pytest.mark.parametrize("folder", [BACKEND / "tests" / "clients", ROOT / "frontend"], ids=lambda path: path.name)
+def test_packages_in_javascript_are_pinned_and_hashed_and_their_lock_names_no_registry(folder: Path) -> None:
+    asked = json.loads((folder / "package.json").read_text("utf-8"))
     packages = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
-    assert packages.pop("")["dependencies"] == wanted
-    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
-    assert all(package["integrity"].startswith("sha512-") for package in packages.values())
-    assert not any("resolved" in package or package.get("hasInstallScript") for package in packages.values())
+    locked = packages.pop("")
+    for kind in ("dependencies", "devDependencies"):
+        wanted = asked.get(kind, {})
+        assert locked.get(kind, {}) == wanted
+        assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    alone = [package for package in packages.values() if not package.get("inBundle")]  # the others are inside of these
+    assert all(package["integrity"].startswith("sha512-") for package in alone)
+    assert not any("resolved" in package for package in packages.values())
+
+
+def test_no_stock_client_wants_to_run_a_program_when_it_is_installed() -> None:
+    packages = json.loads((BACKEND / "tests" / "clients" / "package-lock.json").read_text("utf-8"))["packages"]
+    assert not any(package.get("hasInstallScript") for package in packages.values())
 
 
 def test_the_version_is_the_same_everywhere() -> None:

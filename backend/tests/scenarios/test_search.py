@@ -49,6 +49,7 @@ async def test_what_was_said_is_found_as_soon_as_it_is_done(client: Client, upst
     (item,) = await found(client, "서울에")
     assert item == {
         "conversation_id": talk.id,
+        "title": "Trip to Busan",
         "message_id": answer["id"],
         "snippet": "경복궁은 서울에 있는 궁궐입니다.",
         "created_at": answer["created_at"],

@@ -714,6 +714,12 @@ export type FoundBody = {
      */
     conversation_id: string;
     /**
+     * Title
+     *
+     * Of the conversation.
+     */
+    title: string;
+    /**
      * Message Id
      *
      * None: it is in the title.

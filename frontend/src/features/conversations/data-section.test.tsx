@@ -1,0 +1,173 @@
+import { act, fireEvent, screen, waitFor } from "@testing-library/react";
+import { beforeEach, expect, test, vi } from "vitest";
+import DataSection from "@/features/conversations/data-section";
+import { show } from "@/features/conversations/fixtures";
+import { cancelImport, useImport } from "@/features/conversations/imports";
+
+/** A request that a test answers by hand. */
+class FakeRequest extends EventTarget {
+  static last: FakeRequest;
+  upload = new EventTarget();
+  status = 0;
+  responseText = "";
+  sent: unknown;
+  type = "";
+  open = vi.fn<(method: string, path: string) => void>();
+
+  constructor() {
+    super();
+    FakeRequest.last = this;
+  }
+  setRequestHeader(name: string, value: string) {
+    if (name === "Content-Type") this.type = value;
+  }
+  getResponseHeader(name: string) {
+    return name === "Content-Type" ? (this.status === 200 ? "application/json" : "application/problem+json") : null;
+  }
+  send(body: unknown) {
+    this.sent = body;
+  }
+  abort() {
+    this.dispatchEvent(new Event("abort"));
+  }
+  progress(loaded: number, total: number) {
+    act(() => void this.upload.dispatchEvent(new ProgressEvent("progress", { loaded, total, lengthComputable: true })));
+  }
+  uploaded() {
+    act(() => void this.upload.dispatchEvent(new Event("load")));
+  }
+  answer(status: number, body: unknown) {
+    this.status = status;
+    this.responseText = typeof body === "string" ? body : JSON.stringify(body);
+    act(() => void this.dispatchEvent(new Event("load")));
+  }
+  break() {
+    act(() => void this.dispatchEvent(new Event("error")));
+  }
+}
+
+const FILE = new File(["[]"], "conversations.json", { type: "application/json" });
+
+beforeEach(() => {
+  vi.stubGlobal("XMLHttpRequest", FakeRequest);
+  useImport.setState({ now: { step: "none" } });
+  return async () => {
+    cancelImport();
+    await vi.waitFor(() => expect(useImport.getState().now.step).not.toMatch(/sending|reading/));
+    vi.unstubAllGlobals();
+  };
+});
+
+async function choose(file: File = FILE) {
+  const shown = await show(<DataSection />);
+  fireEvent.change(screen.getByTestId("file"), { target: { files: [file] } });
+  return { ...shown, request: FakeRequest.last };
+}
+
+test("everything is exported by a plain link", async () => {
+  await show(<DataSection />);
+  const link = screen.getByRole("link", { name: "Export everything" });
+  expect([link.getAttribute("href"), link.hasAttribute("download")]).toEqual(["/api/export", true]);
+});
+
+test("the file is sent as it is, with a bar that tells how far it is, then read", async () => {
+  const { request } = await choose();
+  expect([request.open.mock.calls, request.type, request.sent]).toEqual([[["POST", "/api/import"]], "application/json", FILE]);
+  request.progress(1, 4);
+  expect(screen.getByRole("progressbar").getAttribute("aria-valuenow")).toBe("25");
+  expect(screen.getByText("25%")).toBeTruthy();
+  request.uploaded();
+  expect(screen.getByRole("progressbar").hasAttribute("aria-valuenow")).toBe(false);
+  expect(screen.getByRole("status").textContent).toMatch(/^Reading/);
+  expect(screen.queryByRole("button", { name: "Cancel" })).toBeNull();
+});
+
+test("the result is counted, what was left out is listed, and the list is read anew", async () => {
+  const { request, queries } = await choose();
+  const invalidate = vi.spyOn(queries, "invalidateQueries");
+  request.uploaded();
+  request.answer(200, { conversations: 1200, messages: 3, skipped: [{ where: "[1].title", why: "It is <b>cut</b>." }] });
+  await screen.findByText(/was imported/);
+  expect(screen.getAllByRole("definition").map((one) => one.textContent)).toEqual(["1,200", "3"]);
+  expect(screen.getByText("Not taken over (1)").closest("details")?.open).toBe(false);
+  expect(screen.getByText("It is <b>cut</b>.")).toBeTruthy();
+  expect(invalidate).toHaveBeenCalledWith({ queryKey: ["conversations"] });
+});
+
+test("the same file again says that everything is there", async () => {
+  const { request } = await choose();
+  request.answer(200, { conversations: 0, messages: 0, skipped: [] });
+  await screen.findByText(/already there\. Nothing was added\./);
+});
+
+test("the same file again, with what is never taken over, says both", async () => {
+  const { request } = await choose();
+  request.answer(200, { conversations: 0, messages: 0, skipped: [{ where: "[1]", why: "It has no messages." }] });
+  await screen.findByText(/^Nothing was added\. .* already there\.$/);
+  expect(screen.getByText("It has no messages.")).toBeTruthy();
+});
+
+test("a refusal is a sentence", async () => {
+  const { request } = await choose();
+  request.uploaded();
+  request.answer(422, { code: "invalid", detail: "It is no JSON.", retryable: false });
+  const alert = await screen.findByRole("alert");
+  expect(alert.textContent).toMatch(/was not imported\.\S/);
+});
+
+test("an answer that is none of the service's ends the wait, too", async () => {
+  const { request } = await choose();
+  request.uploaded();
+  request.answer(200, "<!doctype html><title>Sign in to this network</title>");
+  expect((await screen.findByRole("alert")).textContent).toMatch(/was not imported\.\S/);
+  expect(screen.queryByRole("progressbar")).toBeNull();
+});
+
+test("a connection that breaks while the file is sent says what to look at", async () => {
+  const { request } = await choose();
+  request.progress(1, 2);
+  request.break();
+  expect((await screen.findByRole("alert")).textContent).toContain("The connection broke off");
+});
+
+test("it can be cancelled while it is sent, and another one begun", async () => {
+  const { request } = await choose();
+  request.progress(1, 2);
+  fireEvent.click(screen.getByRole("button", { name: "Cancel" }));
+  await waitFor(() => expect(screen.getByRole("status").textContent).toBe("The import was cancelled. Nothing was added."));
+  fireEvent.change(screen.getByTestId("file"), { target: { files: [FILE] } });
+  expect(FakeRequest.last).not.toBe(request);
+});
+
+test("only one is sent at a time", async () => {
+  const { request } = await choose();
+  fireEvent.change(screen.getByTestId("file"), { target: { files: [FILE] } });
+  expect(FakeRequest.last).toBe(request);
+});
+
+test("a file can be dropped anywhere on the page", async () => {
+  await show(<DataSection />);
+  const dataTransfer = { types: ["Files"], files: [FILE] };
+  fireEvent.dragOver(document.body, { dataTransfer });
+  expect(screen.getByText("Let go to import the file")).toBeTruthy();
+  fireEvent.drop(document.body, { dataTransfer });
+  expect(FakeRequest.last.sent).toBe(FILE);
+});
+
+test("a ZIP file is not sent", async () => {
+  await choose(new File(["PK"], "export.ZIP"));
+  expect((await screen.findByRole("alert")).textContent).toContain("Unpack it first");
+});
+
+test("leaving the page asks, as long as the file is being sent", async () => {
+  expect(asksToStay()).toBe(false);
+  const { request } = await choose();
+  expect(asksToStay()).toBe(true);
+  request.uploaded();
+  expect(asksToStay()).toBe(false);
+  request.answer(200, { conversations: 0, messages: 0, skipped: [] });
+});
+
+function asksToStay(): boolean {
+  return !dispatchEvent(new Event("beforeunload", { cancelable: true }));
+}
