@@ -6,11 +6,15 @@
 from collections.abc import AsyncGenerator
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from tests.support.proxy import Proxy
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE
 from tests.support.watched import FRONTEND, Watched, watched
+
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="session", autouse=True)
