@@ -2,6 +2,7 @@ import { untilNextTry, untilSeen } from "@/api/attention";
 import { ApiError, ask, askJson } from "@/api/client";
 import { ConnectionGuard } from "@/api/connection-guard";
 import type { CancelBody } from "@/api/generated";
+import { isAway, PATIENCE } from "@/api/persist";
 import { readFrames, type Frame } from "@/api/stream";
 
 /** A question that may be asked: repeated with the same key, it is answered once. */
@@ -30,7 +31,6 @@ export interface RunReader {
 /** `ended`: to the last frame. `gone`: the service knows no such run, or no such place in it. */
 export type ReadResult = "ended" | "gone";
 
-const PATIENCE = 120_000; // milliseconds that a question is repeated for; then a person is told, and decides
 const MAX_UNREADABLE = 5; // responses in a row that brought nothing new and could not be read; more would bring the same
 
 /**
@@ -145,14 +145,9 @@ class Reading {
   #away(cut: unknown, guard: ConnectionGuard): ApiError {
     const silent = new ApiError(0, "unreachable", "The service does not answer.", true);
     const error = guard.letGo === "silent" ? silent : cut;
-    if (!(error instanceof ApiError) || !isAway(error) || Date.now() - this.#since >= PATIENCE) throw error;
+    if (!isAway(error) || Date.now() - this.#since >= PATIENCE) throw error;
     return error;
   }
-}
-
-/** Whether nothing was decided about the request: no answer, a proxy's, or a service that is just being restarted. */
-function isAway({ code, status }: ApiError): boolean {
-  return code === "draining" || (code === "unreachable" && (status < 400 || status >= 500));
 }
 
 function retryAfterOf(cut: unknown): number | undefined {
