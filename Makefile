@@ -2,7 +2,7 @@
 # Variables on the command line reach the programs: make run PORT=9000, make PYTHON=python3.12 install.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-install run dev test test-long check bench-conversations lock clean
+.PHONY: help install dev-install run dev test test-long check api bench-conversations lock clean
 
 # Run from backend/, where .env and the relative paths of the settings start.
 PY := cd backend && .venv/bin/python -m
@@ -52,6 +52,10 @@ check: dev-install ## Format, lint, types, and who may import whom; of the page 
 	@cd backend && .venv/bin/lint-imports
 	@echo "== the page"
 	@sh scripts/page.sh npm run check
+
+api: dev-install ## Tell the page of a change of the API: frontend/openapi.json and its types
+	@$(PY) app.cli openapi >../frontend/.stamp.api && mv ../frontend/.stamp.api ../frontend/openapi.json
+	@sh scripts/page.sh npm run --silent api
 
 # Run from here, so that bench/ is found beside backend/. A million messages take ten minutes and 4 GB in $TMPDIR.
 SIZES := 1000 10000 100000 1000000

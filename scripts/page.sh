@@ -46,7 +46,7 @@ build_stamp() {
     find . \( -name node_modules -o -name dist -o -name "$new" -o -name "$old" \) -prune -o \
         -type f ! -name '*.test.*' ! -name "$stamp*" ! -name '*.md' -print | LC_ALL=C sort | xargs cksum
 }
-is_built() { [ -f dist/index.html ] && build_stamp | cmp -s - "$stamp" 2>/dev/null; }
+is_built() { [ -f dist/index.html ] && build_stamp 2>/dev/null | cmp -s - "$stamp" 2>/dev/null; } # cmp may leave before all is said
 
 # No program of the packages is run while they are installed.
 install_packages() {

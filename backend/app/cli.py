@@ -1,15 +1,17 @@
-"""The command line: `python -m app.cli serve`, `python -m app.cli doctor`."""
+"""The command line: `python -m app.cli serve`, `doctor`, `openapi`, `users`."""
 
+import json
 from typing import Annotated
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 
 from app import user_commands
 from app.doctor.diagnosis import diagnose
 from app.errors import StartRefused
 from app.main import create_app
-from app.settings import load
+from app.settings import Settings, load
 from app.web.http import BoundedHttp
 
 GRACE_SECONDS = 5  # after the drain: for the last endings to be saved and the last frames to be written
@@ -30,12 +32,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on. Default: PORT.")] = None,
 ) -> None:
     """Serve until told to stop; then drain, save and exit."""
-    try:
-        settings = load()
-        app = create_app(settings)
-    except StartRefused as refusal:
-        typer.echo(refusal.message, err=True)
-        raise typer.Exit(1) from None
+    settings, app = _made()
     uvicorn.run(
         app,
         host=host or settings.host,
@@ -50,6 +47,13 @@ def serve(
 
 
 @cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document, the same for every setting: what the types of the web page are made from."""
+    _, app = _made()
+    typer.echo(json.dumps(app.openapi(), ensure_ascii=False, indent=1))
+
+
+@cli.command()
 def doctor(
     url: Annotated[
         str | None, typer.Option(help="A running service as its clients reach it, such as https://chat.example.org.")
@@ -61,6 +65,16 @@ def doctor(
         typer.echo(str(finding))
         healthy = healthy and finding.state != "wrong"
     raise typer.Exit(0 if healthy else 1)
+
+
+def _made() -> tuple[Settings, FastAPI]:
+    """The settings and the service by them, not started; if they cannot be, the sentence and the end."""
+    try:
+        settings = load()
+        return settings, create_app(settings)
+    except StartRefused as refusal:
+        typer.echo(refusal.message, err=True)
+        raise typer.Exit(1) from None
 
 
 def main() -> None:

@@ -1,3 +1,4 @@
+import { sessionRefused, setReached } from "@/api/connection";
 import type { ProblemBody } from "@/api/generated";
 
 /** What the service, or the way to it, answered instead of what was asked for. `message` is a sentence for a person. */
@@ -49,10 +50,14 @@ export async function ask(path: string, options: RequestOptions = {}): Promise<R
     response = await fetch(path, init);
   } catch (error) {
     if (signal?.aborted) throw error;
+    setReached(false);
     throw new ApiError(0, "unreachable", "The service cannot be reached.", true);
   }
-  if (response.ok) return response;
-  throw await problemOf(response);
+  const problem = response.ok ? null : await problemOf(response);
+  setReached(problem?.code !== "unreachable");
+  if (problem === null) return response;
+  if (problem.code === "not_signed_in") sessionRefused();
+  throw problem;
 }
 
 /** As `ask`, with the JSON of the answer; of 204, undefined. */

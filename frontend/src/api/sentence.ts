@@ -23,7 +23,7 @@ const UNITS = [
 export function sentenceOf(error: unknown): string {
   if (!isTold(error)) return i18next.t("errors.page");
   const key = `errors.${error.code}` as "errors.internal"; // any code; what has no words is caught by `exists`
-  const said = i18next.exists(key) ? i18next.t(key, { detail: error.message }) : error.message;
+  const said = i18next.exists(`errors.${error.code}`) ? i18next.t(key, { detail: error.message }) : error.message;
   if (!error.retryAfter) return said;
   return `${said} ${i18next.t("errors.again_in", { wait: duration(error.retryAfter) })}`;
 }

@@ -1,23 +1,16 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { watchReach } from "@/api/reach";
+import { followLeaving } from "@/features/account/leave";
 import { startLanguage } from "@/lib/i18n";
 import { followTheme } from "@/lib/preferences";
+import { queries } from "@/app/queries";
 import { router } from "@/app/router";
-import { ApiError } from "@/api/client";
+import { startWorker } from "@/app/worker";
 import { Toaster } from "@/ui/toast";
 import "@/app/styles.css";
-
-const queries = new QueryClient({
-  defaultOptions: {
-    queries: {
-      staleTime: 60_000, // changes are told by the live list
-      // An answer of the service stands; only silence is asked again.
-      retry: (times, error) => times < 3 && error instanceof ApiError && error.code === "unreachable",
-    },
-  },
-});
 
 async function start(): Promise<void> {
   followTheme();
@@ -32,6 +25,9 @@ async function start(): Promise<void> {
       </QueryClientProvider>
     </StrictMode>,
   );
+  watchReach();
+  followLeaving();
+  await startWorker();
 }
 
 void start();

@@ -2,6 +2,7 @@ import account from "./account";
 import chat from "./chat";
 import conversations from "./conversations";
 import errors from "./errors";
+import settings from "./settings";
 import shell from "./shell";
 
-export default { account, chat, conversations, errors, shell };
+export default { account, chat, conversations, errors, settings, shell };

@@ -1,3 +1,4 @@
+import type { Words } from "../words";
 import type en from "../en/shell";
 
 export default {
@@ -7,4 +8,34 @@ export default {
   cancel: "취소",
   retry: "다시 시도",
   loading: "불러오는 중…",
-} satisfies Record<keyof typeof en, string>;
+  reload: "새로 고침",
+  copy: "복사",
+  copied: "복사했습니다",
+  copyFailed: "브라우저가 복사를 허용하지 않았습니다. 직접 선택해 복사하세요.",
+  skip: "대화로 건너뛰기",
+  sidebar: "대화 목록",
+  openSidebar: "대화 목록 보기",
+  closeSidebar: "대화 목록 숨기기",
+  newChat: "새 대화",
+  search: "검색",
+  settings: "설정",
+  home: "새 대화 시작",
+  offline: "오프라인입니다. 이미 불러온 내용만 보이며, 지금 보내는 메시지는 전송되지 않고 이곳에 남습니다.",
+  unreachable: "서비스에 연결할 수 없습니다. 다시 연결하는 중…",
+  away: "대화는 서비스에 저장되어 있습니다. 다시 연결되면 바로 표시됩니다.",
+  newVersion: "새 버전이 준비되었습니다.",
+  failed: "페이지에 문제가 생겼습니다. 대화는 서비스에 저장되어 있어 사라지지 않습니다.",
+  partMissing: "페이지의 일부를 불러오지 못했습니다. 서비스가 꺼져 있거나 업데이트되었습니다. 새로 고침 하세요.",
+  notFound: "이 주소에는 페이지가 없습니다.",
+  shortcuts: {
+    title: "키보드 단축키",
+    search: "대화 검색",
+    newChat: "새 대화",
+    sidebar: "대화 목록 열고 닫기",
+    stop: "작성 중인 답변 멈추기",
+    composer: "메시지 입력란으로 이동",
+    help: "단축키 보기",
+    send: "보내기",
+    newLine: "줄 바꿈",
+  },
+} satisfies Words<typeof en>;
