@@ -34,7 +34,7 @@ def item(page: Page, title: str) -> Locator:
 async def choose(page: Page, title: str, what: str) -> None:
     """Take something out of a conversation's menu."""
     await item(page, title).hover()
-    row = the_list(page).get_by_role("listitem").filter(has=item(page, title))
+    row = the_list(page).get_by_role("listitem").filter(has=page.get_by_role("link", name=title, exact=True))
     await row.get_by_role("button").click()
     await page.get_by_role("menuitem", name=what).click()
 

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
+from tests.support.waiting import PATIENCE
+
 Theme = Literal["light", "dark"]
 Language = Literal["en", "ko"]
 
@@ -87,6 +89,7 @@ async def watched(
         **more,
     )
     await context.add_init_script(_REPORTS)
+    context.set_default_timeout(PATIENCE * 1000)
     found = Watched(context, origin)
     try:
         yield found
