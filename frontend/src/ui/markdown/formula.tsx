@@ -36,7 +36,7 @@ function elementOf(node: Element, key: number): ReactNode {
   for (const { name, value } of node.attributes) {
     if (name === "class") properties["className"] = value;
     else if (name === "style") properties["style"] = styleOf(value);
-    else properties[name] = value;
+    else properties[name.startsWith("aria-") ? name : camelCase(name)] = value;
   }
   const children = [...node.childNodes].map((child, index) =>
     child instanceof Element ? elementOf(child, index) : child.textContent,
@@ -47,7 +47,11 @@ function elementOf(node: Element, key: number): ReactNode {
 function styleOf(text: string): CSSProperties {
   const pairs = text.split(";").flatMap((declaration) => {
     const [name, value] = declaration.split(":");
-    return name && value ? [[name.trim().replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase()), value.trim()]] : [];
+    return name && value ? [[camelCase(name.trim()), value.trim()]] : [];
   });
   return Object.fromEntries(pairs) as CSSProperties;
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,3 +1,4 @@
+import { clsx } from "clsx";
 import { memo, useEffect, useState } from "react";
 import { BlockSplitter, type Block } from "@/ui/markdown/blocks";
 import { CodeBlock } from "@/ui/markdown/code-block";
@@ -11,6 +12,8 @@ const prose = later(async () => (await import("@/ui/markdown/prose")).drawProse)
 /** Load what draws Markdown, before there is any. */
 export const loadMarkdown = prose.load;
 
+const HEADING = /^#{1,6}\s[^\n]*$/; // and nothing else
+
 const AT_ONCE_CHARS = 6_000; // more than a screen; the rest of a long text is drawn when the page has time
 const STEP_CHARS = 2_500; // about 25 ms of parsing on a slow machine
 
@@ -20,6 +23,7 @@ const STEP_CHARS = 2_500; // about 25 ms of parsing on a slow machine
  */
 export function Markdown({ text, open = false }: { text: string; open?: boolean }) {
   const [splitter] = useState(() => new BlockSplitter());
+  const [grows] = useState(open);
   const blocks = splitter.split(text);
   const { head, from } = useDrawn(blocks);
   const definitions = blocks.map((block) => block.definitions).filter(Boolean).join("\n");
@@ -33,7 +37,7 @@ export function Markdown({ text, open = false }: { text: string; open?: boolean 
     />
   );
   return (
-    <div className="md">
+    <div className={clsx("md", grows && "md-grows")}>
       {blocks.slice(0, head).map(draw)}
       {from > head && <Plain key="rest" text={text.slice(blocks[head]?.start, blocks[from]?.start).trimEnd()} />}
       {blocks.slice(from).map(draw)}
@@ -47,7 +51,15 @@ interface DrawnBlockProps {
   definitions: string;
 }
 
-const DrawnBlock = memo(function DrawnBlock({ block, open, definitions }: DrawnBlockProps) {
+const DrawnBlock = memo(function DrawnBlock(props: DrawnBlockProps) {
+  return (
+    <div className={clsx("md-block", HEADING.test(props.block.text) && props.block.kind === "prose" && "md-heading")}>
+      <BlockContent {...props} />
+    </div>
+  );
+});
+
+function BlockContent({ block, open, definitions }: DrawnBlockProps) {
   const draw = prose.use(block.kind === "prose");
   if (block.kind === "code") return <CodeBlock text={block.text} language={block.language} open={open} />;
   if (block.kind === "plain" || !draw) return <Plain text={block.text} />;
@@ -56,7 +68,7 @@ const DrawnBlock = memo(function DrawnBlock({ block, open, definitions }: DrawnB
       {draw(definitions ? `${block.text}\n\n${definitions}` : block.text, open)}
     </PlainOnError>
   );
-});
+}
 
 function refersTo(block: Block): boolean {
   return block.kind === "prose" && /\[[^\]]+\](?!\()/.test(block.text) && block.definitions === "";

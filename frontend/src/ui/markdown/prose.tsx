@@ -57,7 +57,7 @@ function Prose({ text, open }: { text: string; open: boolean }) {
   return (
     <Streamdown
       key={math && mayBeMath ? "maths" : "text"} // it would not notice new plugins
-      className="md-block"
+      className="md-text"
       components={components}
       controls={false}
       isAnimating={open}

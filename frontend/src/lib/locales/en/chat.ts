@@ -76,6 +76,7 @@ export default {
   seconds: "{{count}} s",
   minutes: "{{minutes}} min {{seconds}} s",
   tokens: "{{input, number}} tokens in, {{output, number}} out",
+  embeddedLoading: "The embedded model is loading; that takes a moment the first time.",
   waiting: "Waiting for the model…",
   reconnecting: "The connection broke. Reconnecting; nothing is lost.",
   offline: "You are offline. The answer goes on, and appears here once you are back.",

@@ -73,6 +73,7 @@ export default {
   seconds: "{{count}}초",
   minutes: "{{minutes}}분 {{seconds}}초",
   tokens: "입력 {{input, number}}토큰, 출력 {{output, number}}토큰",
+  embeddedLoading: "내장 모델을 불러오고 있습니다. 처음에는 잠시 걸립니다.",
   waiting: "모델의 답을 기다리는 중…",
   reconnecting: "연결이 끊겨 다시 연결하고 있습니다. 내용은 사라지지 않습니다.",
   offline: "오프라인입니다. 답변은 계속 작성되며, 다시 연결되면 여기에 나타납니다.",
