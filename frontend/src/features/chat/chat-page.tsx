@@ -1,4 +1,138 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { usePatchConversation } from "@/api/conversations";
+import { keys } from "@/api/query-keys";
+import { sentenceOf } from "@/api/sentence";
+import { Announcer } from "@/features/chat/announcer";
+import { ChatHeader } from "@/features/chat/chat-header";
+import { Empty, Failed, Loading, Missing } from "@/features/chat/chat-states";
+import { Composer } from "@/features/chat/composer";
+import { putBack } from "@/features/chat/drafts";
+import type { FirstSettings } from "@/features/chat/entry";
+import type { MessageActions } from "@/features/chat/message-actions";
+import { MessageList } from "@/features/chat/message-list";
+import { useConversation, type Chat } from "@/features/chat/use-conversation";
+import { useStopKey } from "@/features/chat/use-stop-key";
+import { Welcome } from "@/features/chat/welcome";
+import { loadMarkdown } from "@/ui/markdown/markdown";
+import { showToast } from "@/ui/toast";
+
+interface ChatPageProps {
+  conversationId?: string;
+  /** A message to scroll to, from a search. */
+  messageId?: string | undefined;
+}
+
 /** A conversation, or the beginning of one. */
-export function ChatPage({ conversationId }: { conversationId?: string; messageId?: string | undefined }) {
-  return <p>{conversationId}</p>;
+export function ChatPage({ conversationId, messageId }: ChatPageProps) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const onCreated = useCallback(
+    (id: string) => void navigate({ to: "/c/$conversationId", params: { conversationId: id }, replace: true }),
+    [navigate],
+  );
+  const chat = useConversation(conversationId, { onCreated });
+  const { conversation, phase, entries, busy } = chat;
+  const [first, setFirst] = useState<FirstSettings>({});
+  const settings = conversation ?? first;
+  const change = useChange(conversationId, setFirst);
+  const retry = useRefetch(conversationId);
+  const { asked, ask, actions } = useAsking(chat, conversationId);
+  useStopKey(busy, chat.stop);
+  useEffect(loadMarkdown, []);
+
+  const isNew = phase === "new" && entries.length === 0;
+  return (
+    <div className="flex h-full flex-col">
+      <ChatHeader title={conversation?.title || t("chat.newTitle")} settings={settings} onChange={change} />
+      {entries.length > 0 ? (
+        <MessageList
+          entries={entries}
+          hasOlder={chat.hasOlder}
+          loadingOlder={chat.loadingOlder}
+          loadOlder={chat.loadOlder}
+          messageId={messageId}
+          busy={busy}
+          asked={asked}
+          actions={actions}
+        />
+      ) : (
+        <div className="min-h-0 flex-1 overflow-y-auto">
+          {isNew && <Welcome model={settings.model ?? null} />}
+          {phase === "loading" && <Loading />}
+          {phase === "missing" && <Missing />}
+          {phase === "failed" && <Failed problem={chat.problem} onRetry={retry} />}
+          {phase === "ready" && <Empty />}
+        </div>
+      )}
+      {phase !== "missing" && (
+        <Composer
+          conversationId={conversationId}
+          busy={busy}
+          disabled={phase === "loading" || phase === "failed"}
+          onSend={(text) => ask(text, isNew ? first : undefined)}
+          onStop={chat.stop}
+        />
+      )}
+      <Announcer entries={entries} />
+    </div>
+  );
+}
+
+/** How the conversation is asked from now on; of one that is not there yet, how it will be begun. */
+function useChange(conversationId: string | undefined, setFirst: (change: (before: FirstSettings) => FirstSettings) => void) {
+  const { mutate } = usePatchConversation();
+  return useCallback(
+    (change: FirstSettings): void => {
+      if (conversationId === undefined) {
+        setFirst((before) => ({ ...before, ...change }));
+        return;
+      }
+      const { model, system, temperature, max_tokens } = change;
+      const patch = { model, system, temperature, max_tokens };
+      mutate(
+        { id: conversationId, patch: Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) },
+        { onError: (error) => showToast({ id: "settings", tone: "danger", text: sentenceOf(error) }) },
+      );
+    },
+    [conversationId, mutate, setFirst],
+  );
+}
+
+function useRefetch(conversationId: string | undefined): () => void {
+  const queries = useQueryClient();
+  return useCallback(() => {
+    if (conversationId === undefined) return;
+    void queries.refetchQueries({ queryKey: keys.conversation(conversationId) });
+    void queries.refetchQueries({ queryKey: keys.messages(conversationId) });
+  }, [queries, conversationId]);
+}
+
+/** What asks the model, counted; and the rest of what can be done with a message. */
+function useAsking(chat: Chat, conversationId: string | undefined) {
+  const { ask, retry, edit, goOn, show, resend, discard } = chat;
+  const [asked, setAsked] = useState(0);
+  const counted = useCallback(<Words extends unknown[]>(act: (...words: Words) => void) => {
+    return (...words: Words): void => {
+      setAsked((before) => before + 1);
+      act(...words);
+    };
+  }, []);
+  const actions: MessageActions = useMemo(
+    () => ({
+      retry: counted(retry),
+      edit: counted(edit),
+      goOn: counted(goOn),
+      resend: counted(resend),
+      show,
+      takeBack: (id, text) => {
+        discard(id);
+        putBack(conversationId, text);
+      },
+    }),
+    [counted, retry, edit, goOn, show, resend, discard, conversationId],
+  );
+  return { asked, ask: counted(ask), actions };
 }

@@ -1,0 +1,53 @@
+import { useCallback, useRef, useState } from "react";
+import { grew, scrolled, type Follow, type Place } from "@/features/chat/follow";
+
+const BY_HAND_MS = 300; // between a turn of the wheel and the scrolling that it causes
+
+function placeOf(box: HTMLElement): Place {
+  return { offset: box.scrollTop, size: box.scrollHeight, viewport: box.clientHeight };
+}
+
+/** Keeps the end of a scrolled box in view, until its reader scrolls up; see `follow.ts`. `atFirst`: from the beginning. */
+export function useFollow(atFirst: boolean) {
+  const box = useRef<HTMLDivElement>(null);
+  const [follow, setFollow] = useState<Follow>({ following: atFirst, unseen: false });
+  const now = useRef(follow);
+  const place = useRef<Place>(null);
+  const handled = useRef(0);
+
+  const change = useCallback((next: Follow): void => {
+    now.current = next;
+    setFollow(next);
+  }, []);
+
+  const pin = useCallback((): void => {
+    if (!box.current) return;
+    if (now.current.following) box.current.scrollTop = box.current.scrollHeight;
+    place.current = placeOf(box.current);
+  }, []);
+
+  return {
+    ...follow,
+    box,
+    /** The box was scrolled, by whomever. */
+    onScroll: useCallback((): void => {
+      if (!box.current) return;
+      const next = placeOf(box.current);
+      change(scrolled(now.current, place.current, next, performance.now() - handled.current < BY_HAND_MS));
+      place.current = next;
+    }, [change]),
+    /** Wheel, finger, key or scroll bar is at work. */
+    onHand: useCallback((): void => {
+      handled.current = performance.now();
+    }, []),
+    /** Something changed its size. */
+    pin,
+    /** Something new came to the end. */
+    mark: useCallback((): void => change(grew(now.current)), [change]),
+    /** Go to the end, and stay there. */
+    toEnd: useCallback((): void => {
+      change({ following: true, unseen: false });
+      pin();
+    }, [change, pin]),
+  };
+}

@@ -1,0 +1,23 @@
+import { useTranslation } from "react-i18next";
+import type { Transcript } from "@/transcript/transcript";
+
+/** The service says these in English only. */
+const NOTES = { "The embedded model is loading.": "chat.embeddedLoading" } as const;
+
+/** Below an answer that is being written: what is waited for. The line has its room also when it says nothing. */
+export function Waiting({ transcript, link }: { transcript: Transcript; link: "open" | "reconnecting" | "offline" }) {
+  const { t } = useTranslation();
+  const empty = transcript.parts.length === 0;
+  let sentence = "";
+  if (link !== "open") sentence = t(`chat.${link}`);
+  else if (empty && transcript.status !== "failed") sentence = noteOf(transcript.note) ?? t("chat.waiting");
+  function noteOf(note: string | null): string | null {
+    return note !== null && note in NOTES ? t(NOTES[note as keyof typeof NOTES]) : note;
+  }
+  return (
+    <p className="mt-2 flex min-h-9 items-center gap-2.5 text-sm text-muted">
+      <span aria-hidden className="size-2 shrink-0 animate-pulse rounded-full bg-accent" />
+      <span className="animate-[fade-in_200ms_400ms_both]">{sentence}</span>
+    </p>
+  );
+}
