@@ -29,7 +29,7 @@ export function firstLoad({ maxKilobytes, later }: { maxKilobytes: number; later
 
       const kilobytes = [...first].reduce((sum, name) => sum + gzipSync(chunks.get(name)?.code ?? "").length / 1000, 0);
       this.info(`first load: ${kilobytes.toFixed(1)} kB of JavaScript (gzip), of ${maxKilobytes}`);
-      if (kilobytes > maxKilobytes) this.error("The first load is too large. Load later what the first screen does not show.");
+      if (kilobytes > maxKilobytes) this.error(`The first load is ${kilobytes.toFixed(1)} kB of JavaScript (gzip), and may be ${maxKilobytes}. Load later what the first screen does not show.`);
     },
   };
   return { plugin, files };
