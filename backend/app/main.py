@@ -20,7 +20,8 @@ from app.accounts.oidc import OpenIdIssuer
 from app.accounts.passwords import Passwords
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock
-from app.database import SOUND_SQLITE, Database
+from app.database import Database
+from app.engines.sqlite import SOUND_SQLITE, SqliteDatabase
 from app.errors import Draining, NotReady, StartRefused, StorageError
 from app.eventlog import sqlite as journals
 from app.providers import models_file
@@ -206,7 +207,7 @@ async def _open(
 ) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     clock = Clock()
-    database = Database(settings.database_path)
+    database = SqliteDatabase(settings.database_path)
     stack.push_async_callback(database.close)
     await asyncio.to_thread(database.open)
     left = await asyncio.to_thread(database.alone, lambda connection: _recover(connection, clock))

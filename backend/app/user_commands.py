@@ -17,7 +17,7 @@ from app.accounts.base import AuditKind, Deed, Invitation, Role, User
 from app.accounts.passwords import Passwords
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock, rfc3339
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import ChatError, StartRefused, UserNotFound
 from app.services.gatekeeper import digest
 from app.settings import load
@@ -189,7 +189,7 @@ async def _held(work: Callable[[Office], Awaitable[T]]) -> T:
     path = load().database_path
     if not path.exists():
         raise StartRefused(f"There is no database {path}. Start the service once, or check DATABASE_URL.")
-    database, clock = Database(path), Clock()
+    database, clock = SqliteDatabase(path), Clock()
     try:
         database.open()
         database.alone(schema.migrate)

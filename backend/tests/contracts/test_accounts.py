@@ -9,7 +9,7 @@ from app.accounts import sql
 from app.accounts.base import Newcomer, Session, User
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import NameTaken, NotSignedIn
 from app.store import schema
 
@@ -20,7 +20,7 @@ LATER = 10**15
 @pytest.fixture
 async def accounts(tmp_path: Path) -> AsyncGenerator[SqlAccounts]:
     """Accounts in a file."""
-    database = Database(tmp_path / "accounts.db")
+    database = SqliteDatabase(tmp_path / "accounts.db")
     database.open()
     database.alone(schema.migrate)
     database.start()

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from app.clock import Clock
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import ConversationNotFound, MessageNotFound
 from app.models import Conversation, Part, Run, Usage
 from app.store import conversations as conversation_store
@@ -49,7 +49,7 @@ class Kit(NamedTuple):
     changes: SqlChanges
     search: SqlSearch
     clock: MovedClock
-    database: Database
+    database: SqliteDatabase
 
     async def conversation(self, owner: str = "ann", **more: Any) -> Conversation:
         """One that is kept."""

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from app.database import Database, Write
+from app.database import Write
+from app.engines.sqlite import SqliteDatabase
 from app.errors import StorageError, StorageFull
 
 NORMAL, FULL = 1, 2  # values of PRAGMA synchronous
@@ -71,14 +72,14 @@ def nothing(connection: Connection) -> None:
     connection.exec_driver_sql("INSERT INTO notes (word) VALUES (NULL)")
 
 
-def committed(database: Database) -> list[str]:
+def committed(database: SqliteDatabase) -> list[str]:
     """What any other process can read now."""
     with closing(sqlite3.connect(database.path)) as other:
         return [word for (word,) in other.execute("SELECT word FROM notes ORDER BY seq")]
 
 
-async def opened(path: Path) -> Database:
-    database = Database(path)
+async def opened(path: Path) -> SqliteDatabase:
+    database = SqliteDatabase(path)
     await asyncio.to_thread(database.open)
     table = "CREATE TABLE notes (seq INTEGER PRIMARY KEY, word TEXT NOT NULL)"
     await asyncio.to_thread(database.alone, lambda connection: connection.exec_driver_sql(table))
@@ -87,25 +88,25 @@ async def opened(path: Path) -> Database:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncGenerator[Database]:
+async def database(tmp_path: Path) -> AsyncGenerator[SqliteDatabase]:
     database = await opened(tmp_path / "chat.db")
     yield database
     await database.close()
 
 
-async def held(database: Database, story: list[str]) -> Held:
+async def held(database: SqliteDatabase, story: list[str]) -> Held:
     first = Held("first", story)
     database.add(first)
     assert await asyncio.to_thread(first.in_flight.wait, 10)
     return first
 
 
-async def test_a_write_on_an_idle_database_is_committed_at_once(database: Database) -> None:
+async def test_a_write_on_an_idle_database_is_committed_at_once(database: SqliteDatabase) -> None:
     await database.submit(lambda connection: note(connection, "alone"), durable=False)
     assert committed(database) == ["alone"]
 
 
-async def test_what_arrives_while_a_write_is_in_flight_is_the_next_commit_all_of_it(database: Database) -> None:
+async def test_what_arrives_while_a_write_is_in_flight_is_the_next_commit_all_of_it(database: SqliteDatabase) -> None:
     story: list[str] = []
     first = await held(database, story)
     second, third = Note("second", story), Held("third", story)
@@ -126,7 +127,7 @@ async def test_what_arrives_while_a_write_is_in_flight_is_the_next_commit_all_of
     ]
 
 
-async def test_writes_of_one_turn_of_the_loop_share_a_commit(database: Database) -> None:
+async def test_writes_of_one_turn_of_the_loop_share_a_commit(database: SqliteDatabase) -> None:
     story: list[str] = []
     one, two = Note("one", story), Held("two", story)
     database.add(one)
@@ -138,7 +139,7 @@ async def test_writes_of_one_turn_of_the_loop_share_a_commit(database: Database)
     assert committed(database) == ["one", "two"]
 
 
-async def test_writes_are_applied_and_settled_in_the_order_they_came(database: Database) -> None:
+async def test_writes_are_applied_and_settled_in_the_order_they_came(database: SqliteDatabase) -> None:
     done: list[int] = []
     waiting = []
     for number in range(200):
@@ -152,7 +153,7 @@ async def test_writes_are_applied_and_settled_in_the_order_they_came(database: D
     assert committed(database) == [str(number) for number in range(200)]
 
 
-async def test_a_write_that_fails_is_undone_alone(database: Database) -> None:
+async def test_a_write_that_fails_is_undone_alone(database: SqliteDatabase) -> None:
     outcomes = await asyncio.gather(
         database.submit(lambda connection: note(connection, "before"), durable=False),
         database.submit(lambda connection: fail_after(connection, "broken"), durable=True),
@@ -165,7 +166,7 @@ async def test_a_write_that_fails_is_undone_alone(database: Database) -> None:
     assert database.trouble is None, "a mistake of one write is no trouble of the disk"
 
 
-async def test_a_full_disk_fails_the_whole_commit_and_is_over_once_there_is_room(database: Database) -> None:
+async def test_a_full_disk_fails_the_whole_commit_and_is_over_once_there_is_room(database: SqliteDatabase) -> None:
     def limit(pages: int) -> None:
         database._raw.execute(f"PRAGMA max_page_count={pages}")
 
@@ -187,7 +188,7 @@ async def test_a_full_disk_fails_the_whole_commit_and_is_over_once_there_is_room
     assert committed(database) == ["kept", "x" * BIG]
 
 
-async def test_a_file_that_another_process_holds_fails_the_commit_and_readers_go_on(database: Database) -> None:
+async def test_a_file_that_another_process_holds_fails_the_commit_and_readers_go_on(database: SqliteDatabase) -> None:
     database._raw.execute("PRAGMA busy_timeout=20")
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -206,7 +207,7 @@ async def test_a_file_that_another_process_holds_fails_the_commit_and_readers_go
     assert committed(database) == []
 
 
-async def test_a_commit_is_fsynced_exactly_when_it_holds_a_durable_write(database: Database) -> None:
+async def test_a_commit_is_fsynced_exactly_when_it_holds_a_durable_write(database: SqliteDatabase) -> None:
     story: list[str] = []
     for durable, expected in ((False, NORMAL), (True, FULL), (False, NORMAL)):
         one, two = Note("text", story), Note("end", story, durable=durable)
@@ -216,7 +217,7 @@ async def test_a_commit_is_fsynced_exactly_when_it_holds_a_durable_write(databas
         assert (one.level, two.level) == (expected, expected)
 
 
-async def test_a_write_stands_though_whoever_asked_has_gone(database: Database) -> None:
+async def test_a_write_stands_though_whoever_asked_has_gone(database: SqliteDatabase) -> None:
     first = await held(database, [])
     future = database.submit(lambda connection: note(connection, "orphan"), durable=False)
     future.cancel()
@@ -237,14 +238,14 @@ async def test_closing_waits_for_what_was_submitted(tmp_path: Path) -> None:
     assert committed(database) == ["first", "second"]
 
 
-async def test_a_reader_cannot_write(database: Database) -> None:
+async def test_a_reader_cannot_write(database: SqliteDatabase) -> None:
     with pytest.raises(StorageError):
         await database.read(lambda connection: note(connection, "forbidden"))
     assert committed(database) == []
 
 
 async def test_what_runs_alone_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
-    database = Database(tmp_path / "alone.db")
+    database = SqliteDatabase(tmp_path / "alone.db")
     await asyncio.to_thread(database.open)
 
     def half(connection: Connection) -> None:

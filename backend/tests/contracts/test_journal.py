@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import create_engine
 
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import StorageFull
 from app.eventlog import sqlite as journals
 from app.eventlog.base import Journal
@@ -25,7 +25,7 @@ class Kit(NamedTuple):
     """One implementation, and what a process that takes over after a kill finds."""
 
     journal: Journal
-    database: Database
+    database: SqliteDatabase
     folder: Path
 
     def after_a_kill(self) -> dict[str, list[Piece]]:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, update
 
 from app.clock import Clock
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.models import Part
 from app.store import search
 from app.store.base import Found, Search
@@ -26,7 +26,7 @@ class Kit(NamedTuple):
     """One implementation, and the rows it searches."""
 
     search: Search
-    database: Database
+    database: SqliteDatabase
     clock: Clock
 
     async def conversation(

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from app.clock import Clock
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import KeyReused, StorageFull
 from app.models import Failure, Part, Piece, Run, Usage
 from app.services.transcript import whole
@@ -39,7 +39,7 @@ class Kit(NamedTuple):
 
     store: Store
     clock: MovedClock
-    database: Database
+    database: SqliteDatabase
 
     def run(self, owner: str = "ann", **more: Any) -> Run:
         """A run that was just asked for."""

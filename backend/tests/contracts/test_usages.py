@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import BudgetSpent, LimitReached, TokensSpent, TooManyRequests, TooManyRunsOfYours
 from app.limits import DAY, Charge, Price
 from app.models import STOPPED, Failure, Limits, Part, Piece, Run, Usage
@@ -34,7 +34,7 @@ class Kit(NamedTuple):
     store: sql.SqlStore
     usages: SqlUsages
     clock: MovedClock
-    database: Database
+    database: SqliteDatabase
 
     async def begin(self, limits: Limits, key: Key | None = None, owner: str = "ann", **more: Any) -> Run:
         """A run that is accepted with what is set aside for it."""
@@ -56,7 +56,7 @@ class Kit(NamedTuple):
 
 @pytest.fixture
 async def kit(tmp_path: Path) -> AsyncGenerator[Kit]:
-    database = Database(tmp_path / "chat.db")
+    database = SqliteDatabase(tmp_path / "chat.db")
     await asyncio.to_thread(database.open)
     await asyncio.to_thread(database.alone, schema.migrate)
     database.start()

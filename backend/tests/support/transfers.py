@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from app.clock import Clock
 from app.conversation_bodies import ImportBody
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.models import Principal
 from app.services.export_service import ExportService
 from app.services.import_service import ImportService
@@ -27,7 +27,7 @@ MOST = 400_000  # characters of a message
 class Kit(NamedTuple):
     """One implementation."""
 
-    database: Database
+    database: SqliteDatabase
     conversations: SqlConversations
     transfers: SqlTransfers
     imports: ImportService
