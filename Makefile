@@ -81,7 +81,7 @@ COMPILE := uv pip compile --universal --generate-hashes --python-version 3.11 --
 lock: ## Compile requirements*.in again (UPGRADE=--upgrade for the newest versions)
 	@sh scripts/set-up.sh lock
 	@cd backend && PATH="$$PATH:$$PWD/.venv/bin" UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" && export PATH UV_SYSTEM_CERTS UV_CUSTOM_COMPILE_COMMAND && \
-	for name in requirements requirements-local requirements-otel requirements-web requirements-setup requirements-dev; do \
+	for name in requirements requirements-local requirements-otel requirements-postgres requirements-web requirements-setup requirements-dev; do \
 		echo "== $$name.txt"; $(COMPILE) $$name.in -o $$name.txt || exit 1; \
 	done; \
 	for peer in ../bench/peers/*/requirements.in; do \

@@ -36,6 +36,7 @@ class Write(ABC):
 
     durable = False
     owner_id: str | None = None  # whose rows it decides about: no two replicas do that for one owner at once
+    joins = False  # written by who has no lease yet, to get one
     replica: str | None = None  # as whom this process writes it; the database fills this in
 
     def seal(self) -> None:  # noqa: B027 - most have nothing to seal

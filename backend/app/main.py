@@ -207,6 +207,8 @@ async def _open(
 ) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     clock = Clock()
+    if settings.is_shared:
+        raise StartRefused("DATABASE_URL names PostgreSQL, which this version cannot serve from yet. Name a file.")
     database = SqliteDatabase(settings.database_path)
     stack.push_async_callback(database.close)
     await asyncio.to_thread(database.open)

@@ -19,6 +19,7 @@ T = TypeVar("T")
 MAX_SESSIONS = 100  # of one user: more browsers than anybody signs in from in a month
 USED_MILLISECONDS = 60_000  # a key's last use is noted this often at most
 KEPT_MILLISECONDS = 365 * 24 * 3600 * 1000  # of the record
+EVERYONE = "*"  # who may be the first, or the last administrator, is decided about all of them at once
 SWEEP_ROWS = 500  # in one commit, so that live answers do not wait
 
 _decoder = msgspec.json.Decoder(Limits)
@@ -297,7 +298,7 @@ class SqlAccounts:
         return await self._database.submit(forget, durable=False)
 
     async def _write(self, function: Callable[[Connection], T]) -> T:
-        return await self._database.submit(function, durable=True)
+        return await self._database.submit(function, durable=True, owner_id=EVERYONE)
 
 
 def user_of(row: Row[Any]) -> User:

@@ -133,6 +133,7 @@ class SqliteDatabase(Database):
             self._reading.dispose()
             self._writer.close()
             self._release()
+            del self._reading
 
     # ── Use ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

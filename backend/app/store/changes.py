@@ -53,7 +53,7 @@ class SqlChanges:
 
     def submit(self, owner_id: str, function: Callable[[Connection], T], *, durable: bool) -> "asyncio.Future[T]":
         """As `Database.submit`, for a `function` that records changes of this owner's."""
-        future = self._database.submit(function, durable=durable)
+        future = self._database.submit(function, durable=durable, owner_id=owner_id)
         future.add_done_callback(lambda done: self._ring(owner_id, done))
         return future
 

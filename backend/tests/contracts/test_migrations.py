@@ -18,7 +18,7 @@ from app.engines.sqlite import SqliteDatabase
 from app.errors import StartRefused
 from app.store import schema, tables
 
-METADATA: Any = [tables.metadata, account_tables.metadata]
+METADATA: Any = [tables.metadata, tables.sqlite_metadata, account_tables.metadata]
 # What a service of the first schema left behind: an answer, one that was being written, a key, and the journal.
 FIRST_ROWS = """
 INSERT INTO messages

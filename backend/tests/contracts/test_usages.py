@@ -12,16 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.engines.sqlite import SqliteDatabase
+from app.database import Database
 from app.errors import BudgetSpent, LimitReached, TokensSpent, TooManyRequests, TooManyRunsOfYours
 from app.limits import DAY, Charge, Price
 from app.models import STOPPED, Failure, Limits, Part, Piece, Run, Usage
 from app.services.transcript import whole
-from app.store import schema, sql
+from app.store import sql
 from app.store.base import Extra, Key
 from app.store.changes import SqlChanges
 from app.store.usages import SqlUsages
 from tests.contracts.test_store import MovedClock
+from tests.support.databases import ENGINES, migrated
 
 PRICES = {"m": Price(1.0, 2.0, 0.5)}
 MINUTE = 60_000
@@ -34,7 +35,7 @@ class Kit(NamedTuple):
     store: sql.SqlStore
     usages: SqlUsages
     clock: MovedClock
-    database: SqliteDatabase
+    database: Database
 
     async def begin(self, limits: Limits, key: Key | None = None, owner: str = "ann", **more: Any) -> Run:
         """A run that is accepted with what is set aside for it."""
@@ -54,17 +55,13 @@ class Kit(NamedTuple):
         return (await self.usages.spent(owner, self.clock.now())).day
 
 
-@pytest.fixture
-async def kit(tmp_path: Path) -> AsyncGenerator[Kit]:
-    database = SqliteDatabase(tmp_path / "chat.db")
-    await asyncio.to_thread(database.open)
-    await asyncio.to_thread(database.alone, schema.migrate)
-    database.start()
-    clock = MovedClock()
-    clock.ahead = round(datetime(2031, 5, 15, 12, tzinfo=UTC).timestamp() * 1000) - clock.now()
-    store = sql.SqlStore(database, SqlChanges(database), clock, run_retention_hours=48)
-    yield Kit(store, SqlUsages(database, clock), clock, database)
-    await database.close()
+@pytest.fixture(params=ENGINES)
+async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
+    async with migrated(tmp_path, request.param) as database:
+        clock = MovedClock()
+        clock.ahead = round(datetime(2031, 5, 15, 12, tzinfo=UTC).timestamp() * 1000) - clock.now()
+        store = sql.SqlStore(database, SqlChanges(database), clock, run_retention_hours=48)
+        yield Kit(store, SqlUsages(database, clock), clock, database)
 
 
 async def test_what_a_run_may_come_to_is_set_aside_until_it_ends(kit: Kit) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from app.clock import Clock
 from app.conversation_bodies import ImportBody
-from app.engines.sqlite import SqliteDatabase
+from app.database import Database
 from app.models import Principal
 from app.services.export_service import ExportService
 from app.services.import_service import ImportService
@@ -27,7 +27,7 @@ MOST = 400_000  # characters of a message
 class Kit(NamedTuple):
     """One implementation."""
 
-    database: SqliteDatabase
+    database: Database
     conversations: SqlConversations
     transfers: SqlTransfers
     imports: ImportService
@@ -65,9 +65,9 @@ class Kit(NamedTuple):
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncGenerator[Kit]:
-    """The implementation over SQLite."""
-    async with migrated(folder) as database:
+async def opened(folder: Path, engine: str = "sqlite") -> AsyncGenerator[Kit]:
+    """The implementation over one engine."""
+    async with migrated(folder, engine) as database:
         clock, changes = Clock(), SqlChanges(database)
         conversations, transfers = SqlConversations(database, changes, clock), SqlTransfers(database, changes, clock)
         imports = ImportService(transfers, conversations, MOST)
