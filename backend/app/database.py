@@ -138,11 +138,11 @@ class Database(ABC):
             self._queue.put(None)
             await asyncio.to_thread(thread.join)
         await asyncio.to_thread(self._pool.shutdown)
-        await asyncio.to_thread(self._let_go)
+        await asyncio.to_thread(self.let_go)
 
     @abstractmethod
-    def _let_go(self) -> None:
-        """Close what `open` opened, if it did."""
+    def let_go(self) -> None:
+        """Close what `open` opened, if it did. Blocks; for whoever has not called `start`, and for `close`."""
 
     # ── Use ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -160,6 +160,12 @@ class Database(ABC):
         self.add(Call(function, future, durable=durable, owner_id=owner_id))
         return future
 
+    async def add_and_wait(self, call: "Callable[[asyncio.Future[Any]], Call]") -> Any:
+        """Put the write that `call` makes of a future into the next commit, and wait for what it returns."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self.add(call(future))
+        return await future
+
     def add(self, write: Write) -> None:
         """Put `write` into the next commit."""
         write.replica = self.replica
@@ -168,6 +174,10 @@ class Database(ABC):
             self._busy = True
             self._idle.clear()
             self._loop.call_soon(self._hand_over)  # what else arrives in this turn of the loop goes along
+
+    def joined(self, replica: str) -> None:
+        """From now on this process owns what it accepts, by that name."""
+        self.replica = replica
 
     @property
     def waiting(self) -> int:
@@ -196,10 +206,11 @@ class Database(ABC):
         Raises:
             StorageError: it cannot be read.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, function)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self.look, function)
 
     @abstractmethod
-    def _read(self, function: Callable[[Connection], T]) -> T: ...
+    def look(self, function: Callable[[Connection], T]) -> T:
+        """As `read`, in this thread: for whoever has no loop, and for `read`."""
 
     # ── The writer ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -123,7 +123,8 @@ class PostgresDatabase(Database):
             raise
         return result
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """See `Database.let_go`."""
         self._drop()
         if hasattr(self, "_reading"):
             self._reading.dispose()
@@ -145,7 +146,8 @@ class PostgresDatabase(Database):
     async def empty_log(self) -> None:
         """See `Database.empty_log`. PostgreSQL's is its own: what was deleted leaves it as it is recycled."""
 
-    def _read(self, function: Callable[[Connection], T]) -> T:
+    def look(self, function: Callable[[Connection], T]) -> T:
+        """See `Database.look`."""
         try:
             try:
                 with self._reading.connect() as connection:
@@ -158,6 +160,11 @@ class PostgresDatabase(Database):
         except (DBAPIError, psycopg.Error) as error:
             raise StorageError("The database cannot be read at the moment. Try again.", retry_after=5) from error
 
+    def joined(self, replica: str) -> None:
+        """See `Database.joined`."""
+        self.lost = False
+        super().joined(replica)
+
     # ── The writer ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _hand_over(self) -> None:
@@ -167,7 +174,7 @@ class PostgresDatabase(Database):
     def _settle(self, batch: list[Write], outcomes: list[Outcome]) -> None:
         self._hung.cancel()
         if not self.lost and any(isinstance(error, LeaseLost) for _, error in outcomes):
-            self.lost = True
+            self.lost, self.replica = True, None
             self.on_lost()
         super()._settle(batch, outcomes)
 

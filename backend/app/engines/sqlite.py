@@ -128,7 +128,8 @@ class SqliteDatabase(Database):
             "Restore it from a backup, or name another file in DATABASE_URL; nothing was changed."
         )
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """See `Database.let_go`."""
         if hasattr(self, "_reading"):
             self._reading.dispose()
             self._writer.close()
@@ -149,7 +150,8 @@ class SqliteDatabase(Database):
         self.add(_EmptyLog(lambda connection: None, future, durable=False))
         await future
 
-    def _read(self, function: Callable[[Connection], T]) -> T:
+    def look(self, function: Callable[[Connection], T]) -> T:
+        """See `Database.look`."""
         try:
             with self._reading.connect() as connection:
                 return function(connection)

@@ -102,6 +102,15 @@ class SqlStore:
         """See `Store.ask_cancel`."""
         await self._update(run, {"cancel_requested_at": at})
 
+    async def ask_cancel_all(self, owner_id: str, at: int) -> None:
+        """See `Store.ask_cancel_all`."""
+        statement = update(runs).where(owned(runs, owner_id), LIVE).values(cancel_requested_at=at)
+
+        def write(connection: Connection) -> None:
+            connection.execute(statement)
+
+        await self._database.submit(write, durable=False, owner_id=owner_id)
+
     async def finish(self, run: Run, parts: Sequence[Part]) -> bool:
         """See `Store.finish`."""
 

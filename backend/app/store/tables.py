@@ -118,6 +118,7 @@ runs = Table(
     Column("conversation_id", String(26), ForeignKey("conversations.id")),
     Column("left_out", Integer, nullable=False, server_default=text("0")),
     Column("replica_id", String(26)),  # who writes it, or wrote it; with SQLite nobody else could
+    Column("read_at", DateTime(timezone=True)),  # by the database's clock: by a reader at another replica
 )
 # Recovery looks for the few that have not ended, the list for those of one conversation; these hold only them.
 Index("ix_runs_live", runs.c.status, sqlite_where=_LIVE, postgresql_where=_LIVE)
@@ -264,5 +265,6 @@ cuts = Table(
     Column("id", String(26), primary_key=True),
     Column("user_id", String(26)),
     Column("credential", String(64)),
+    Column("replica_id", String(26)),  # whose readers are cut off already
     Column("made_at", DateTime(timezone=True), nullable=False, index=True),  # by the database's clock
 )

@@ -60,6 +60,9 @@ class NoRuns:
     def lives_of(self, owner_id: str) -> list[Any]:
         return []
 
+    async def ask_all_to_stop(self, owner_id: str) -> None:
+        pass
+
 
 @dataclass
 class Somebody:

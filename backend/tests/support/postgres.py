@@ -140,6 +140,16 @@ def within(server: str, name: str) -> str:
     return f"postgresql://{user}{secret}@{host}:{port}/{name}"
 
 
+def port_of(url: str) -> int:
+    """Of the server at that address."""
+    return int(conninfo_to_dict(url).get("port") or 5432)
+
+
+def through(url: str, port: int) -> str:
+    """The same database by another port."""
+    return url.replace(f":{port_of(url)}/", f":{port}/")
+
+
 def rows(url: str, statement: str, *values: Any) -> list[dict[str, Any]]:
     """What another session reads there."""
     with psycopg.connect(url, autocommit=True) as connection:

@@ -15,6 +15,7 @@ down_revision = "0004"
 def upgrade() -> None:
     """Note a run's owner; on PostgreSQL also make what takes the place of SQLite's journal and index."""
     op.execute("ALTER TABLE runs ADD COLUMN replica_id VARCHAR(26)")
+    op.add_column("runs", sa.Column("read_at", sa.DateTime(timezone=True)))
     if op.get_bind().dialect.name != "postgresql":
         return
     _order_by_bytes()
@@ -48,6 +49,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(26), nullable=False),
         sa.Column("user_id", sa.String(26)),
         sa.Column("credential", sa.String(64)),
+        sa.Column("replica_id", sa.String(26)),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_cuts"),
     )
@@ -65,6 +67,7 @@ def downgrade() -> None:
             sa.Column("pieces", sa.LargeBinary, nullable=False),
             sa.PrimaryKeyConstraint("seq", name="pk_journal"),
         )
+    op.execute("ALTER TABLE runs DROP COLUMN read_at")
     op.execute("ALTER TABLE runs DROP COLUMN replica_id")
 
 
