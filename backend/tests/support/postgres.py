@@ -35,7 +35,8 @@ _numbers = count(1)
 class Postgres:
     """A server of its own, in a folder of its own; it dies with the process that started it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, password: str = "") -> None:
+        """With `password` nobody is let in without it."""
         self.folder = folder
         self.port = sockets.free_port()
         self._process: subprocess.Popen[Any] | None = None
@@ -44,19 +45,28 @@ class Postgres:
         self._data.mkdir()
         if os.geteuid() == 0:
             os.chown(self._data, NOBODY, NOBODY)
-        self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        secret = folder / "password"
+        secret.write_text(f"{password}\n")
+        secret.chmod(0o644)
+        way = ("-A", "scram-sha-256", "--pwfile", str(secret)) if password else ("-A", "trust")
+        self._run("initdb", "-D", str(self._data), "-U", "postgres", *way, "-E", "UTF8", "--no-sync")
 
     @property
     def url(self) -> str:
         """Where it is, as its superuser."""
         return f"postgresql://postgres@{sockets.LOOPBACK}:{self.port}/postgres"
 
+    @property
+    def socket_url(self) -> str:
+        """The same by its socket's folder, as its superuser."""
+        return f"postgresql://postgres@/postgres?host={self._data}&port={self.port}"
+
     def start(self) -> "Postgres":
         """Run it; returns once it takes connections."""
         settings = {
             "listen_addresses": sockets.LOOPBACK,
             "port": str(self.port),
-            "unix_socket_directories": "",
+            "unix_socket_directories": str(self._data),
             "fsync": "off",  # no test pulls the plug
             "shared_buffers": "32MB",
             "max_connections": "300",
