@@ -139,9 +139,15 @@ def _begin(clock: Clock, connection: Connection, *, shared: bool) -> int:
 
     Where others may live nobody knows yet what is left over: their leases tell.
     """
-    schema.migrate(connection)
     if shared:
+        schema.migrate(connection)
         return 0
+    return recover(clock, connection)
+
+
+def recover(clock: Clock, connection: Connection) -> int:
+    """Bring a file to the newest schema, and end the runs that were left over there; how many."""
+    schema.migrate(connection)
     left = sql.recover(connection, file_journal.recover(connection), whole, clock.now())
     file_journal.clear(connection)
     return left

@@ -42,7 +42,8 @@ def storage_error(error: Exception) -> StorageError:
 def refused(error: Exception, where: str) -> StartRefused:
     """Why the database at `where` cannot be had, and what to do."""
     origin = _origin(error)
-    said = str(origin).strip().splitlines()[-1] if str(origin).strip() else type(origin).__name__
+    lines = str(origin).strip().splitlines() or [type(origin).__name__]
+    said = lines[0] if _state(error) else lines[-1]  # a connection's error tells what it tried first
     state = _state(error)
     if state in {"28P01", "28000"} or "password" in said:
         return StartRefused(

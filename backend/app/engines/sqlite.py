@@ -53,23 +53,7 @@ class SqliteDatabase(Database):
 
     def open(self) -> None:
         """See `Database.open`. The file is locked, and made if there is none."""
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise StartRefused(
-                f"The database {self.path} cannot be opened ({error.strerror}). Check DATABASE_URL "
-                "and the folder's rights."
-            ) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            raise StartRefused(
-                f"Another process is already serving {self.path}. Stop it, name another file in DATABASE_URL, "
-                "and start one process only (no --workers)."
-            ) from error
+        self.hold()
         try:
             self._inspect()
             self.path.chmod(0o600)
@@ -83,10 +67,10 @@ class SqliteDatabase(Database):
                 )
             self._raw.execute(f"PRAGMA journal_size_limit={WAL_BYTES_KEPT}")
         except sqlite3.Error as error:
-            self._release()
+            self.release()
             raise StartRefused(self._damaged(error)) from error
         except StartRefused:
-            self._release()
+            self.release()
             raise
         self._writer = create_engine(
             "sqlite://",
@@ -104,6 +88,30 @@ class SqliteDatabase(Database):
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
         )
+
+    def hold(self) -> None:
+        """Take the lock, and make the file if there is none: from now on nobody else serves from it, until `release`.
+
+        Raises:
+            StartRefused: somebody does.
+        """
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise StartRefused(
+                f"The database {self.path} cannot be opened ({error.strerror}). Check DATABASE_URL "
+                "and the folder's rights."
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise StartRefused(
+                f"Another process is already serving {self.path}. Stop it, name another file in DATABASE_URL, "
+                "and start one process only (no --workers)."
+            ) from error
 
     def alone(self, function: Callable[[Connection], T]) -> T:
         """See `Database.alone`. The lock keeps others out."""
@@ -133,7 +141,7 @@ class SqliteDatabase(Database):
         if hasattr(self, "_reading"):
             self._reading.dispose()
             self._writer.close()
-            self._release()
+            self.release()
             del self._reading
 
     # ── Use ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,7 +242,8 @@ class SqliteDatabase(Database):
         if self._raw.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
             self._raw.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of the lock."""
         if hasattr(self, "_raw"):
             with suppress(sqlite3.Error):
                 self._raw.close()
