@@ -40,6 +40,7 @@ class Neighbours:
         self._gatekeeper = gatekeeper
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
+        self._hears = True
         self._numbers: dict[str, int] = {}
         self._cuts: dict[str, None] = {}
         self._stop_look_at = 0.0
@@ -141,8 +142,11 @@ class Neighbours:
             await self._wakeups.wait()
             try:
                 await self._look()
+                self._hears = True
             except StorageError as error:
-                log.warning("neighbours.not_heard", code=error.code, reason=type(error.__cause__).__name__)
+                if self._hears:  # once an outage: it is asked five times a second
+                    log.warning("neighbours.not_heard", code=error.code, reason=type(error.__cause__).__name__)
+                self._hears = False
                 await asyncio.sleep(STOP_LOOK_SECONDS)
             except Exception as error:  # noqa: BLE001 - the task's boundary: the next look makes it good
                 log.error("neighbours.broke", error=type(error).__name__, where=where(error))

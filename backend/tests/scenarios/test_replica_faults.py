@@ -192,6 +192,17 @@ async def test_a_rolling_restart_under_load_loses_no_character(serve: Serve, ups
         assert {run["status"] for run in books.runs} == {"completed"}
 
 
+async def test_an_answer_that_is_read_elsewhere_is_not_abandoned(serve: Serve, upstream: Upstream) -> None:
+    async with cluster(serve, size=2, ABANDON_SECONDS="4") as two:
+        seen = await begun(upstream, Client(two[0].port))
+        reader = asyncio.create_task(Client(two[1].port).follow(seen.run_id))
+        await asyncio.sleep(6)  # longer than nobody's answer lives
+        upstream.open("word")
+        told = await reader
+        assert (told.text, how(told)) == (TEXT, (None, True))
+        await ended(two)
+
+
 async def persistent(port: int, number: int) -> Answer:
     """What a client gets that comes back by key or cursor for as long as it is cut off or refused."""
     client, whole = Client(port), None
