@@ -10,7 +10,7 @@ import { firstLoad } from "./build/first-load.ts";
 const service = process.env["SERVICE_URL"] ?? "http://127.0.0.1:8000";
 const paths = ["/api", "/auth", "/v1", "/docs", "/redoc", "/openapi.json", "/health", "/ready"];
 
-const shell = firstLoad({ maxKilobytes: 150, later: [/\/locales\/(?:en|ko)\/index/, /pwa-register/] });
+const shell = firstLoad({ maxKibibytes: 150, later: [/\/locales\/(?:en|ko)\/index/, /pwa-register/, /chat\/message-list/] });
 
 export default defineConfig({
   plugins: [

@@ -20,7 +20,7 @@ locks_of() {
         lock) echo requirements-setup.txt ;;
         web) echo requirements-setup.txt requirements-web.txt ;;
         run) echo requirements-setup.txt requirements.txt requirements-local.txt requirements-model.txt ;;
-        dev) echo "$(locks_of run) requirements-otel.txt requirements-web.txt requirements-dev.txt" ;;
+        dev) echo "$(locks_of run) requirements-otel.txt requirements-postgres.txt requirements-web.txt requirements-dev.txt" ;;
         *) fail "usage: sh scripts/set-up.sh run | dev | web | lock" ;;
     esac
 }

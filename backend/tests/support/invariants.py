@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support import postgres
+
 TABLES = ("runs", "messages", "journal", "conversations", "idempotency_keys", "changes", "usages")
 ENDED = frozenset({"completed", "cancelled", "failed", "interrupted"})
 
@@ -27,12 +29,14 @@ class Books:
     search: int  # entries of the search
 
     @classmethod
-    def read(cls, database: Path) -> "Books":
-        """All rows, of a file that SQLite finds in order.
+    def read(cls, database: Path | str) -> "Books":
+        """All rows, of a file that SQLite finds in order; or of PostgreSQL, at its address.
 
         Raises:
             AssertionError: it does not.
         """
+        if isinstance(database, str):
+            return cls._of_server(database)
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "copy.db"
             for suffix in ("", "-wal"):
@@ -48,6 +52,12 @@ class Books:
                 return cls(*rows, search=search)
             finally:
                 connection.close()
+
+    @classmethod
+    def _of_server(cls, url: str) -> "Books":
+        tables = [name.replace("journal", "run_journal") for name in TABLES]
+        rows = [postgres.rows(url, f"SELECT * FROM {name}") for name in tables]
+        return cls(*rows, search=len(postgres.rows(url, "SELECT number FROM search_entries")))
 
     def run(self, run_id: str) -> dict[str, Any]:
         """The row of one run."""
@@ -66,7 +76,7 @@ class Books:
         return any(word.encode() in (cell if isinstance(cell, bytes) else str(cell).encode()) for cell in cells)
 
 
-def check(database: Path, *, crashed: bool = False) -> Books:
+def check(database: Path | str, *, crashed: bool = False) -> Books:
     """Read the books and check what always holds: one ending each, one message each, nothing left over.
 
     With `crashed` the service was killed and has not run since, so runs may be live and the journal untrimmed.

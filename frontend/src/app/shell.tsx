@@ -1,3 +1,4 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { Outlet, useParams, useRouter } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
@@ -7,6 +8,7 @@ import { SidePanel } from "@/app/side-panel";
 import { TopBar } from "@/app/top-bar";
 import { useConversationTitle } from "@/app/use-conversation-title";
 import { useMedia } from "@/app/use-media";
+import { startChanges } from "@/api/changes";
 import { setDrawer, usePanels } from "@/lib/panels";
 
 /** The list of conversations, and beside it what is open. On narrow screens the list is a drawer. */
@@ -17,7 +19,9 @@ export function Shell() {
   const { conversationId } = useParams({ strict: false });
   const title = useConversationTitle(conversationId);
   const router = useRouter();
+  const queries = useQueryClient();
   useShortcuts();
+  useEffect(() => startChanges(queries), [queries]);
   useEffect(preloadPanels, []);
   // Whoever chose something in the drawer wants to see it.
   useEffect(() => router.subscribe("onBeforeNavigate", () => setDrawer(false)), [router]);

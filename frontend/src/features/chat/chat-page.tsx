@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { usePatchConversation } from "@/api/conversations";
 import { keys } from "@/api/query-keys";
@@ -12,12 +12,19 @@ import { Composer } from "@/features/chat/composer";
 import { putBack } from "@/features/chat/drafts";
 import type { FirstSettings } from "@/features/chat/entry";
 import type { MessageActions } from "@/features/chat/message-actions";
-import { MessageList } from "@/features/chat/message-list";
 import { useConversation, type Chat } from "@/features/chat/use-conversation";
 import { useStopKey } from "@/features/chat/use-stop-key";
 import { Welcome } from "@/features/chat/welcome";
-import { loadMarkdown } from "@/ui/markdown/markdown";
 import { showToast } from "@/ui/toast";
+
+// Not part of the first load: the first screen of a visit shows no message.
+const loadMessageList = () => import("@/features/chat/message-list");
+const MessageList = lazy(loadMessageList);
+
+async function loadWhatAnswersNeed(): Promise<void> {
+  const [{ loadMarkdown }] = await Promise.all([import("@/ui/markdown/markdown"), loadMessageList()]);
+  loadMarkdown();
+}
 
 interface ChatPageProps {
   conversationId?: string;
@@ -41,23 +48,27 @@ export function ChatPage({ conversationId, messageId }: ChatPageProps) {
   const retry = useRefetch(conversationId);
   const { asked, ask, actions } = useAsking(chat, conversationId);
   useStopKey(busy, chat.stop);
-  useEffect(loadMarkdown, []);
+  useEffect(() => {
+    loadWhatAnswersNeed().catch(() => undefined); // without network: whoever shows a message tries again
+  }, []);
 
   const isNew = phase === "new" && entries.length === 0;
   return (
     <div className="flex h-full flex-col">
       <ChatHeader title={conversation?.title || t("chat.newTitle")} settings={settings} onChange={change} />
       {entries.length > 0 ? (
-        <MessageList
-          entries={entries}
-          hasOlder={chat.hasOlder}
-          loadingOlder={chat.loadingOlder}
-          loadOlder={chat.loadOlder}
-          messageId={messageId}
-          busy={busy}
-          asked={asked}
-          actions={actions}
-        />
+        <Suspense fallback={<Loading />}>
+          <MessageList
+            entries={entries}
+            hasOlder={chat.hasOlder}
+            loadingOlder={chat.loadingOlder}
+            loadOlder={chat.loadOlder}
+            messageId={messageId}
+            busy={busy}
+            asked={asked}
+            actions={actions}
+          />
+        </Suspense>
       ) : (
         <div className="min-h-0 flex-1 overflow-y-auto">
           {isNew && <Welcome model={settings.model ?? null} />}

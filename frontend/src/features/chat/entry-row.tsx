@@ -24,7 +24,7 @@ export const EntryRow = memo(function EntryRow({ entry, last, marked, busy, acti
       aria-labelledby={headingId}
       data-role={entry.role}
       data-state={entry.state}
-      className={clsx("group/entry mx-auto w-full max-w-[46rem] px-4 py-2 sm:px-5", marked && "rounded-2xl bg-mark/40")}
+      className={clsx("group/entry mx-auto w-full max-w-[46rem] px-4 sm:px-5", entry.role === "user" ? "pt-4" : "pb-2", marked && "rounded-2xl bg-mark/40")}
     >
       <h2 id={headingId} className="sr-only">
         {t(entry.role === "user" ? "chat.you" : "chat.assistant")}

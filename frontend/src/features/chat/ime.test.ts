@@ -3,6 +3,7 @@ import { AT_REST, step, type KeyInput } from "@/features/chat/ime";
 import type { SendKey } from "@/lib/preferences";
 
 interface Trace {
+  /** Where it comes from; where nothing is said, it is the order that is documented of the browser, written down. */
   about: string;
   events: KeyInput[];
   /** The indexes of the events that send. */

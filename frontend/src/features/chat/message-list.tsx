@@ -25,7 +25,7 @@ interface MessageListProps {
 }
 
 /** The messages of a conversation, of which only those in view are drawn. It stays at the end, unless one reads above. */
-export function MessageList({ entries, hasOlder, loadingOlder, loadOlder, messageId, busy, asked, actions }: MessageListProps) {
+export default function MessageList({ entries, hasOlder, loadingOlder, loadOlder, messageId, busy, asked, actions }: MessageListProps) {
   const { t } = useTranslation();
   const list = useRef<VirtualizerHandle>(null);
   const { box, following, unseen, onScroll, onHand, pin, mark, toEnd } = useFollow(messageId === undefined);

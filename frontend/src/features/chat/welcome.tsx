@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Trans, useTranslation } from "react-i18next";
+import { useTranslation } from "react-i18next";
 import { modelsQuery } from "@/api/models";
 import { Notice } from "@/ui/notice";
 
@@ -20,19 +20,29 @@ export function Welcome({ model }: { model: string | null }) {
         <Notice>
           <p>{t("chat.embedded")}</p>
           <p className="mt-1 text-muted">
-            <Trans i18nKey="chat.embeddedBetter" components={{ code: <Code /> }} />
+            <WithCode text={t("chat.embeddedBetter")} />
           </p>
         </Notice>
       )}
       {models?.length === 0 && (
         <Notice tone="warn">
-          <Trans i18nKey="chat.noModel" components={{ code: <Code /> }} />
+          <WithCode text={t("chat.noModel")} />
         </Notice>
       )}
     </div>
   );
 }
 
-function Code({ children }: { children?: React.ReactNode }) {
-  return <code className="rounded bg-hover px-1 py-0.5 font-mono text-[0.9em]">{children}</code>;
+/** A sentence of ours, with what stands between backticks as code. (i18next's `Trans` does it too, with 7 kB of the first load.) */
+function WithCode({ text }: { text: string }) {
+  const code = "rounded bg-hover px-1 py-0.5 font-mono text-[0.9em]";
+  return text.split("`").map((piece, index) =>
+    index % 2 ? (
+      <code key={piece} className={code}>
+        {piece}
+      </code>
+    ) : (
+      piece
+    ),
+  );
 }

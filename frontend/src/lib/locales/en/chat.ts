@@ -18,8 +18,8 @@ export default {
   welcome: "What is on your mind?",
   welcomeAbout: "Close the page whenever you like: the answer goes on, and is here when you come back.",
   embedded: "You are talking to a small model that runs inside this service. It is for trying things out, and is often wrong.",
-  embeddedBetter: "For a better one, write <code>OPENAI_API_KEY=…</code> into <code>backend/.env</code> and restart the service.",
-  noModel: "No model is set up. Write <code>OPENAI_API_KEY=…</code> into <code>backend/.env</code> and restart the service.",
+  embeddedBetter: "For a better one, write `OPENAI_API_KEY=…` into `backend/.env` and restart the service.",
+  noModel: "No model is set up. Write `OPENAI_API_KEY=…` into `backend/.env` and restart the service.",
 
   // Header
   model: "Model",

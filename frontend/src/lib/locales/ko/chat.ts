@@ -18,8 +18,8 @@ export default {
   welcome: "무엇이든 물어보세요",
   welcomeAbout: "언제든 페이지를 닫아도 됩니다. 답변은 계속 작성되고, 돌아오면 여기에 있습니다.",
   embedded: "이 서비스에 내장된 작은 모델과 대화하게 됩니다. 시험용이라 한국어에 서툴고 자주 틀립니다.",
-  embeddedBetter: "더 나은 모델을 쓰려면 <code>backend/.env</code>에 <code>OPENAI_API_KEY=…</code> 줄을 넣고 서비스를 다시 시작하세요.",
-  noModel: "설정된 모델이 없습니다. <code>backend/.env</code>에 <code>OPENAI_API_KEY=…</code> 줄을 넣고 서비스를 다시 시작하세요.",
+  embeddedBetter: "더 나은 모델을 쓰려면 `backend/.env`에 `OPENAI_API_KEY=…` 줄을 넣고 서비스를 다시 시작하세요.",
+  noModel: "설정된 모델이 없습니다. `backend/.env`에 `OPENAI_API_KEY=…` 줄을 넣고 서비스를 다시 시작하세요.",
 
   model: "모델",
   modelIs: "모델: {{name}}",
