@@ -2,7 +2,7 @@
 # Variables on the command line reach the programs: make run PORT=9000, make PYTHON=python3.12 install.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-install run dev test test-long check api bench bench-smoke bench-curves bench-soak bench-conversations lock clean
+.PHONY: help install dev-install run dev test test-long check api screenshots bench bench-smoke bench-curves bench-soak bench-conversations lock clean
 
 # Run from backend/, where .env and the relative paths of the settings start.
 PY := cd backend && .venv/bin/python -m
@@ -56,6 +56,10 @@ check: dev-install ## Format, lint, types, and who may import whom; of the page 
 api: dev-install ## Tell the page of a change of the API: frontend/openapi.json and its types
 	@$(PY) app.cli openapi >../frontend/.stamp.api && mv ../frontend/.stamp.api ../frontend/openapi.json
 	@sh scripts/page.sh npm run --silent api
+
+screenshots: dev-install ## Make the pictures of the README again
+	@sh scripts/page.sh build
+	@CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && $(PY) tests.support.screenshots
 
 # Run from here, so that bench/ is found beside backend/. See bench/README.md; `bench` takes more than an hour.
 BENCH := PYTHONPATH=backend backend/.venv/bin/python -m bench $(if $(REPEATS),--repeats $(REPEATS)) $(if $(PEERS),--peers $(PEERS))
