@@ -4,7 +4,8 @@ Fresh for each test:       `upstream`, `serve`, `server`, `client`, `proxy`, `pa
 One for a test module:     `shared_upstream`, `shared_server`, `shared_client` (for tests that do not stop the service)
 One for the whole run:     `browser`, `cli`
 
-Markers: `settings(NAME=value, …)` sets the environment of `server`; `trouble_expected` allows tracebacks in its log.
+Markers: `settings(NAME=value, …)` sets the environment of `server`; `trouble_expected` allows tracebacks in its log;
+`alone` is for what needs every core: no other worker's test runs meanwhile.
 A module sets the environment of its `shared_server` by a dictionary called `SHARED_SETTINGS`.
 """
 
@@ -22,6 +23,7 @@ from tests.support.fixtures import Serve
 from tests.support.fork_server import Launcher, launcher
 from tests.support.proxy import Proxy
 from tests.support.server import Server
+from tests.support.turns import turn
 from tests.support.upstream import Upstream
 
 hypothesis.settings.register_profile(
@@ -36,6 +38,14 @@ hypothesis.settings.load_profile("house")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "settings(**env): the environment of the service under test")
     config.addinivalue_line("markers", "trouble_expected: tracebacks in the service's log are part of the test")
+    config.addinivalue_line("markers", "alone: no other worker's test runs meanwhile")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Before its time is taken, each test waits for its turn."""
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture
