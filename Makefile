@@ -29,12 +29,15 @@ dev: ## Work on it: the page from Vite on port 5173, the service behind it on 80
 	@sh scripts/set-up.sh run
 	@sh scripts/dev.sh
 
+# A worker for each core; more than four would crowd a small machine's memory with browsers. A module stays with one
+# worker, for the service that its tests share, and modules come in the order of their names: the short ones last.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 test: check ## Set up, check and test everything
 	@echo "== vitest"
 	@sh scripts/page.sh npm test
 	@sh scripts/page.sh build
 	@echo "== pytest"
-	@$(PYTEST)
+	@$(PYTEST) $(SIDE_BY_SIDE)
 
 test-long: dev-install ## The tests that take long
 	@echo "== pytest, the long ones"

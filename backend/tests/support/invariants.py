@@ -1,10 +1,9 @@
-"""What must hold in the database whenever the service is not running and has recovered once."""
+"""What must hold in the database whenever a service has recovered once and writes nothing."""
 
 import json
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ ENDED = frozenset({"completed", "cancelled", "failed", "interrupted"})
 
 @dataclass(frozen=True)
 class Books:
-    """The rows of a stopped service's database, read from a copy: looking changes nothing."""
+    """The rows of a service's database, of one moment also while it runs. Looking changes nothing."""
 
     runs: Sequence[dict[str, Any]]
     messages: Sequence[dict[str, Any]]
@@ -37,21 +36,15 @@ class Books:
         """
         if isinstance(database, str):
             return cls._of_server(database)
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "copy.db"
-            for suffix in ("", "-wal"):
-                if (source := Path(f"{database}{suffix}")).exists():
-                    shutil.copy(source, f"{copy}{suffix}")
-            connection = sqlite3.connect(copy)
+        with closing(sqlite3.connect(":memory:")) as connection:
+            with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as source:
+                source.backup(connection)  # in one read transaction: files copied one by one may not fit together
             connection.row_factory = sqlite3.Row
-            try:
-                assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-                assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-                (search,) = connection.execute("SELECT count(*) FROM search_entries").fetchone()
-                rows = [_rows(connection, table) for table in TABLES]
-                return cls(*rows, search=search)
-            finally:
-                connection.close()
+            assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+            (search,) = connection.execute("SELECT count(*) FROM search_entries").fetchone()
+            rows = [_rows(connection, table) for table in TABLES]
+            return cls(*rows, search=search)
 
     @classmethod
     def _of_server(cls, url: str) -> "Books":

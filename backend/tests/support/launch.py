@@ -30,12 +30,18 @@ from tests.support import full_disk
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 
 
+def load() -> None:
+    """Import the CLI, and let nothing outside reach it but its environment."""
+    _warnings_are_errors()
+    _ignore_env_file()
+    importlib.import_module("app.cli")
+
+
 def main() -> None:
     """Set the stage, then run the CLI with this process's arguments."""
     _die_with_parent()
     full_disk.install()
-    _warnings_are_errors()
-    _ignore_env_file()
+    load()
     _arm(os.environ.pop("FAILPOINT", ""))
     _set_clock(int(os.environ.pop("CLOCK_AHEAD", "0")))
     if os.environ.pop("DEAF", ""):
