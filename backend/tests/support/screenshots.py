@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.support.browser import chromium
 from tests.support.client import client_of
 from tests.support.fixtures import Serve
+from tests.support.fork_server import Programs
 from tests.support.script import DONE, Send, Status, Step, chunk, usage_chunk
 from tests.support.talk import Talk
 from tests.support.upstream import Upstream
@@ -86,14 +87,20 @@ def answer(text: str) -> list[Step]:
 async def take(picture: Picture, browser: Browser, folder: Path) -> None:
     """Ask the question of one picture on a service of its own, and keep what is seen."""
     async with Upstream() as upstream:
-        serve = Serve(folder, upstream, {"TITLES": 0, "OPENAI_MODEL": "gpt-4o-mini"})
+        serve = Serve(Programs(), folder, upstream, {"TITLES": 0, "OPENAI_MODEL": "gpt-4o-mini"})
         server = await serve()
         async with client_of(server.port) as client:
             for title in OTHERS[picture.language]:
                 await Talk.begin(client, title=title)
         upstream.script(*answer(picture.answer))
-        look = {"theme": picture.theme, "language": picture.language, "width": picture.width}
-        async with watched(browser, server.url, device_scale_factor=1.5, **look) as visitor:  # type: ignore[arg-type]
+        async with watched(
+            browser,
+            server.url,
+            width=picture.width,
+            theme=picture.theme,
+            language=picture.language,
+            device_scale_factor=1.5,
+        ) as visitor:
             page = await visitor.open()
             await ask(page, picture.question)
             await page.set_viewport_size({"width": picture.width, "height": 860 if picture.width == WIDE else 760})
