@@ -1,5 +1,7 @@
 """Accounts on the page: the way in and out, keys, and a session that ends while somebody types."""
 
+from typing import Any
+
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.fixtures import Serve
@@ -7,7 +9,7 @@ from tests.support.people import PASSWORD, Person, administrator
 from tests.support.script import say
 from tests.support.watched import Watched, accessibility_problems, watched
 
-ACCOUNTS = {"ACCOUNTS": 1, "TITLES": 0}
+ACCOUNTS: dict[str, Any] = {"ACCOUNTS": 1, "TITLES": 0}
 
 
 async def sign(page: Page, name: str, password: str = PASSWORD, button: str = "Sign in") -> None:
