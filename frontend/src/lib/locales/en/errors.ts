@@ -60,6 +60,8 @@ export default {
 
   // How an answer ended
   upstream_interrupted: "The model's answer broke off. What it said is kept; continue from there, or try again.",
+  run_stopped: "This answer was stopped.",
+  lease_lost: "This part of the service had lost its database for a moment. Try again.",
   upstream_timeout: "The model took too long. What it said is kept; try again.",
   upstream_rejected: "{{detail}}",
   upstream_rate_limited: "The model is overloaded, or its quota is spent. Wait a little, then try again.",
