@@ -2,7 +2,7 @@
 # Variables on the command line reach the programs: make run PORT=9000, make PYTHON=python3.12 install.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-install run dev test test-long check api bench-conversations lock clean
+.PHONY: help install dev-install run dev test test-long check api bench bench-smoke bench-curves bench-soak bench-conversations lock clean
 
 # Run from backend/, where .env and the relative paths of the settings start.
 PY := cd backend && .venv/bin/python -m
@@ -57,7 +57,21 @@ api: dev-install ## Tell the page of a change of the API: frontend/openapi.json 
 	@$(PY) app.cli openapi >../frontend/.stamp.api && mv ../frontend/.stamp.api ../frontend/openapi.json
 	@sh scripts/page.sh npm run --silent api
 
-# Run from here, so that bench/ is found beside backend/. A million messages take ten minutes and 4 GB in $TMPDIR.
+# Run from here, so that bench/ is found beside backend/. See bench/README.md; `bench` takes more than an hour.
+BENCH := PYTHONPATH=backend backend/.venv/bin/python -m bench $(if $(REPEATS),--repeats $(REPEATS)) $(if $(PEERS),--peers $(PEERS))
+bench: dev-install ## Measure speed beside others, curves and overload (REPEATS=3, PEERS=nginx,service)
+	@$(BENCH)
+
+bench-smoke: dev-install ## The same in a minute or two, which shows that it works and not more
+	@$(BENCH) --size smoke --folder bench/.smoke
+
+bench-curves: dev-install ## Measure only what a token costs while one thing grows (CURVES=length,readers)
+	@$(BENCH) curves $(if $(CURVES),--curves $(CURVES))
+
+bench-soak: dev-install ## Measure only minutes at twice the capacity
+	@$(BENCH) soak
+
+# A million messages take ten minutes and 4 GB in $TMPDIR.
 SIZES := 1000 10000 100000 1000000
 bench-conversations: dev-install ## Measure search and its index (SIZES="1000 10000")
 	@PYTHONPATH=backend backend/.venv/bin/python -m bench.conversations $(SIZES)
@@ -69,9 +83,12 @@ lock: ## Compile requirements*.in again (UPGRADE=--upgrade for the newest versio
 	@cd backend && PATH="$$PATH:$$PWD/.venv/bin" UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" && export PATH UV_SYSTEM_CERTS UV_CUSTOM_COMPILE_COMMAND && \
 	for name in requirements requirements-local requirements-otel requirements-web requirements-setup requirements-dev; do \
 		echo "== $$name.txt"; $(COMPILE) $$name.in -o $$name.txt || exit 1; \
+	done; \
+	for peer in ../bench/peers/*/requirements.in; do \
+		echo "== $$peer"; $(COMPILE) "$$peer" -o "$${peer%.in}.txt" || exit 1; \
 	done
 
 clean: ## Remove all that was set up; the database stays
 	rm -rf frontend/node_modules frontend/dist frontend/.stamp frontend/.stamp.new frontend/.building frontend/.replaced frontend/.page.lock
-	rm -rf backend/.venv backend/.venv.lock backend/tests/clients/node_modules backend/.cache backend/.pytest_cache backend/.ruff_cache backend/.hypothesis backend/.import_linter_cache
+	rm -rf bench/.peers bench/.smoke backend/.venv backend/.venv.lock backend/tests/clients/node_modules backend/.cache backend/.pytest_cache backend/.ruff_cache backend/.hypothesis backend/.import_linter_cache
 	find backend -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,99 @@
+"""The benchmark works, and notices answers that are not whole. How fast anything is, no test says."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.answers import BEGINNING, FRAMES, Asked, asked_in, ending, question
+from bench.reader import Answer
+from bench.results import Results
+from bench.wire import Broken
+from tests.support.server import BACKEND
+
+ASKED = Asked(tokens=5, gap=0, variant=3)
+LINUX = sys.platform == "linux"
+
+
+def response(places: Iterable[int], end: bytes) -> bytes:
+    return BEGINNING + b"".join(FRAMES[(place + ASKED.variant) % len(FRAMES)] for place in places) + end
+
+
+def read(data: bytes, *, cut: int = 0) -> Answer:
+    answer = Answer(0, ASKED, 0.0)
+    for part in (data[:cut], data[cut:]) if cut else (data,):
+        answer.take(part)
+    return answer
+
+
+def test_a_question_asks_for_its_answer_also_behind_a_history() -> None:
+    earlier = question(Asked(1, 2, 3))
+    assert asked_in(f"{earlier} … {question(ASKED)}".encode()) == ASKED
+    assert asked_in(b"What is the capital of Korea?") is None
+
+
+def test_a_whole_answer_is_over_with_its_last_byte_and_is_exact_however_it_was_cut() -> None:
+    data = response(range(5), ending(5, usage=True))
+    for cut in range(1, len(data)):
+        before = Answer(0, ASKED, 0.0)
+        before.take(data[:cut])
+        assert not before.over
+        whole = read(data, cut=cut)
+        assert whole.over
+        whole.check("openai")
+
+
+@pytest.mark.parametrize(
+    "places",
+    [(0, 1, 2, 3), (0, 1, 1, 2, 3, 4), (0, 2, 1, 3, 4), (1, 2, 3, 4, 5)],
+    ids=["lost", "twice", "order", "mixed"],
+)
+def test_a_token_that_is_lost_told_twice_or_another_ones_is_noticed(places: tuple[int, ...]) -> None:
+    with pytest.raises(Broken, match="characters of text"):
+        read(response(places, ending(5, usage=False))).check("openai")
+
+
+def test_an_answer_without_its_end_is_noticed() -> None:
+    with pytest.raises(Broken, match="ends with"):
+        read(response(range(5), b"0\r\n\r\n")).check("openai")
+
+
+def test_the_benchmark_runs_in_a_tiny_size_and_reports_what_it_measured(tmp_path: Path) -> None:
+    parts = ("peers", "curves", "soak", "--peers", "service", "--curves", "readers")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *parts, "--size", "tiny", "--here", "--folder", str(tmp_path)],
+        cwd=BACKEND.parent,
+        env={"PYTHONPATH": str(BACKEND), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    if not LINUX:
+        assert (done.returncode, done.stderr[:29]) == (1, "The benchmark needs Linux: it")
+        return
+    assert (done.returncode, done.stderr) == (0, "")
+    results = msgspec.json.decode((tmp_path / "report.json").read_bytes(), type=Results)
+    (one,) = results.peers["service"].rounds
+    for workload, outcome in one.outcomes.items():
+        assert (workload, outcome.unfinished, outcome.refused, outcome.why) == (workload, 0, 0, [])
+        assert min(outcome.tokens, outcome.server_cpu, outcome.bytes_read) > 0
+    assert [len(point.per_token) for point in results.curves["readers"].points] == [1, 1]
+    soak = results.soak
+    assert soak is not None
+    assert soak.during.answers > 0 < soak.during.refused
+    assert (soak.during.wrong, soak.during.unfinished, soak.during.without_retry_after) == (0, 0, 0)
+    page = (tmp_path / "report.md").read_text("utf-8")
+    for title in (
+        "Side by side",
+        "Targets",
+        "What readers see",
+        "fast enough",
+        "While one thing grows",
+        "Twice as much",
+    ):
+        assert title in page
+    assert not [left.name for left in tmp_path.iterdir() if not left.name.startswith("report")]
