@@ -18,7 +18,7 @@ FRONTEND = Path(__file__).resolve().parents[3] / "frontend"
 PHONE, TABLET, DESK = 390, 820, 1440  # widths, in CSS pixels
 _LOCALES = {"en": "en-US", "ko": "ko-KR"}
 # A tab that is closed or reloaded in mid-request says so on the console; a cut network is what many tests are about.
-_NETWORK = ("Failed to load resource", "net::ERR_")
+_NETWORK = ("Failed to load resource", "net::ERR_", "Service Worker registration blocked by Playwright")
 _REPORTS = """
 addEventListener("securitypolicyviolation", (event) => {
   console.error(`POLICY ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile ?? ""}`);
