@@ -24,6 +24,8 @@ _WATCH = """
 })();
 """
 
+_PARTS = ("/assets/message-list-", "/assets/prose-")  # what answers need, loaded after the first screen
+
 
 class ChatPage:
     """What a person does in a conversation, and what they see of it."""
@@ -38,13 +40,18 @@ class ChatPage:
         self.answers = page.get_by_role("article", name="Answer", exact=True)
 
     @classmethod
-    async def open(cls, visitor: Watched, path: str = "/") -> "ChatPage":
-        """A new tab, whose newest answer is watched from its first word on."""
+    async def open(cls, visitor: Watched, path: str = "/", *, loaded: bool = True) -> "ChatPage":
+        """A new tab, whose newest answer is watched from its first word on. `loaded`: with all that answers need."""
         page = await visitor.context.new_page()
+        there: list[str] = []
+        page.on("requestfinished", lambda request: there.append(request.url))
         await page.add_init_script(_WATCH)
         await page.goto(visitor.origin + path)
         chat = cls(page)
         await expect(chat.box).to_be_visible()
+        if loaded:
+            await until(lambda: all(any(part in url for url in there) for part in _PARTS), "the page is loaded whole")
+            await expect(page.get_by_text("Loading the conversation…")).to_have_count(0)
         return chat
 
     @property
