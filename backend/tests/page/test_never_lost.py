@@ -1,6 +1,7 @@
 """What never happens to an answer, in a real browser: it is not lost, nor bought twice; nobody waits for nothing."""
 
 import itertools
+import signal
 from collections.abc import Sequence
 
 import pytest
@@ -323,7 +324,7 @@ async def test_a_service_that_is_told_to_stop_says_what_it_has_begun(
 ) -> None:
     chat = await ChatPage.open(visitor)
     await asked(chat, upstream, 2)
-    server.send_signal(15)
+    server.send_signal(signal.SIGTERM)
     upstream.open("word")
     await chat.says(so_far(len(WORDS)))
     await server.wait()
