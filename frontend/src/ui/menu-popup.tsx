@@ -17,6 +17,7 @@ export default function MenuPopup({ label, icon, items, className, align, defaul
             {items.map((item) => (
                 <Base.Item
                   key={item.id}
+                  {...(item.checked !== undefined && { role: "menuitemradio", "aria-checked": item.checked })}
                   disabled={item.disabled ?? false}
                   onClick={item.onSelect}
                   className={clsx(

@@ -8,7 +8,7 @@ export interface MenuItem {
   /** A second, smaller line. */
   about?: string;
   icon?: ReactNode;
-  /** Marked as the one that is chosen. */
+  /** Marked as the one that is chosen, or as one that could be. */
   checked?: boolean;
   danger?: boolean;
   disabled?: boolean;

@@ -99,7 +99,7 @@ async function fly(queries: QueryClient, ask: PendingAsk): Promise<void> {
 async function answered(queries: QueryClient, ask: PendingAsk, flight: Flight): Promise<void> {
   const { controller } = flight;
   const { signal } = controller;
-  const conversationId = ask.conversationId ?? (await created(queries, ask, signal));
+  const conversationId = ask.conversationId ?? (await created(queries, ask, flight));
   const settle = (until: AbortSignal) => settleEnd(queries, conversationId, until);
   let run: LiveRun | undefined;
   const reader = {
@@ -115,18 +115,27 @@ async function answered(queries: QueryClient, ask: PendingAsk, flight: Flight): 
       if (answerId && pendingAsk(ask.key)?.answerId === null) changeAsk(ask.key, { runId: flight.runId, answerId });
     },
     onLink(link: Link) {
-      flight.link = link;
       run?.onLink(link);
-      if (flight.stopped && !run && link !== "open") giveUp(ask.key, flight);
+      linked(ask.key, flight, link);
     },
   };
   await readToEnd(readRun(questionOf(ask, conversationId), reader, signal), settle, signal);
 }
 
 /** Create the conversation that a first question begins. Told to who waits for it, to go there. */
-async function created(queries: QueryClient, ask: PendingAsk, signal: AbortSignal): Promise<string> {
-  const conversation = await persist(() => createConversation(ask.first ?? {}), signal);
+async function created(queries: QueryClient, ask: PendingAsk, flight: Flight): Promise<string> {
+  const { signal } = flight.controller;
+  const attempt = async () => {
+    try {
+      return await createConversation(ask.first ?? {});
+    } catch (error) {
+      linked(ask.key, flight, "reconnecting");
+      throw error;
+    }
+  };
+  const conversation = await persist(attempt, signal);
   signal.throwIfAborted();
+  linked(ask.key, flight, "open");
   queries.setQueryData(keys.messages(conversation.id), { items: [], next: null });
   putConversation(queries, conversation);
   changeAsk(ask.key, { conversationId: conversation.id });
@@ -151,6 +160,12 @@ function questionOf(ask: PendingAsk, conversationId: string): Question {
     default:
       return unreachable(ask.kind);
   }
+}
+
+/** How the way to the service is; who has stopped what has not reached it does not wait for it. */
+function linked(key: string, flight: Flight, link: Link): void {
+  flight.link = link;
+  if (flight.stopped && flight.runId === null && link !== "open") giveUp(key, flight);
 }
 
 function giveUp(key: string, flight: Flight): void {

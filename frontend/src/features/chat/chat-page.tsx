@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { usePatchConversation } from "@/api/conversations";
+import { loadPart } from "@/api/parts";
 import { keys } from "@/api/query-keys";
 import { sentenceOf } from "@/api/sentence";
 import { Announcer } from "@/features/chat/announcer";
@@ -18,7 +19,7 @@ import { Welcome } from "@/features/chat/welcome";
 import { showToast } from "@/ui/toast";
 
 // Not part of the first load: the first screen of a visit shows no message.
-const loadMessageList = () => import("@/features/chat/message-list");
+const loadMessageList = () => loadPart(() => import("@/features/chat/message-list"));
 const MessageList = lazy(loadMessageList);
 
 async function loadWhatAnswersNeed(): Promise<void> {

@@ -28,7 +28,7 @@ interface MessageListProps {
 export default function MessageList({ entries, hasOlder, loadingOlder, loadOlder, messageId, busy, asked, actions }: MessageListProps) {
   const { t } = useTranslation();
   const list = useRef<VirtualizerHandle>(null);
-  const { box, following, unseen, onScroll, onHand, pin, mark, toEnd } = useFollow(messageId === undefined);
+  const { box, content, following, unseen, onScroll, onHand, pin, mark, toEnd } = useFollow(messageId === undefined);
   const shift = useShift(entries);
   const last = entries.at(-1);
 
@@ -72,26 +72,27 @@ export default function MessageList({ entries, hasOlder, loadingOlder, loadOlder
           loadIfNear();
         }}
       >
-        <Virtualizer
-          ref={list}
-          shift={shift}
-          onResize={() => {
-            pin();
-            if (last?.state === "live" && !following) mark();
-          }}
-        >
-          {entries.map((entry) => (
-            <EntryRow
-              key={entry.id}
-              entry={entry}
-              last={entry === last}
-              marked={entry.id === messageId}
-              busy={busy}
-              actions={actions}
-            />
-          ))}
-        </Virtualizer>
-        <div className="h-4" />
+        <div ref={content} className="pb-4">
+          <Virtualizer
+            ref={list}
+            scrollRef={box}
+            shift={shift}
+            onResize={() => {
+              if (last?.state === "live" && !following) mark();
+            }}
+          >
+            {entries.map((entry) => (
+              <EntryRow
+                key={entry.id}
+                entry={entry}
+                last={entry === last}
+                marked={entry.id === messageId}
+                busy={busy}
+                actions={actions}
+              />
+            ))}
+          </Virtualizer>
+        </div>
       </div>
       {loadingOlder && (
         <p role="status" className="pointer-events-none absolute inset-x-0 top-2 text-center text-xs text-muted">

@@ -1,4 +1,4 @@
-import { useCallback, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { grew, scrolled, type Follow, type Place } from "@/features/chat/follow";
 
 const BY_HAND_MS = 300; // between a turn of the wheel and the scrolling that it causes
@@ -10,6 +10,7 @@ function placeOf(box: HTMLElement): Place {
 /** Keeps the end of a scrolled box in view, until its reader scrolls up; see `follow.ts`. `atFirst`: from the beginning. */
 export function useFollow(atFirst: boolean) {
   const box = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
   const [follow, setFollow] = useState<Follow>({ following: atFirst, unseen: false });
   const now = useRef(follow);
   const place = useRef<Place>(null);
@@ -26,9 +27,18 @@ export function useFollow(atFirst: boolean) {
     place.current = placeOf(box.current);
   }, []);
 
+  useEffect(() => {
+    // What is drawn knows its new size only after it was laid out, and so does a box that a keyboard has made smaller.
+    const observer = new ResizeObserver(pin);
+    for (const { current } of [box, content]) if (current) observer.observe(current);
+    return () => observer.disconnect();
+  }, [pin]);
+
   return {
     ...follow,
     box,
+    /** All that is scrolled. */
+    content,
     /** The box was scrolled, by whomever. */
     onScroll: useCallback((): void => {
       if (!box.current) return;
@@ -40,7 +50,7 @@ export function useFollow(atFirst: boolean) {
     onHand: useCallback((): void => {
       handled.current = performance.now();
     }, []),
-    /** Something changed its size. */
+    /** Something may have changed its size. */
     pin,
     /** Something new came to the end. */
     mark: useCallback((): void => change(grew(now.current)), [change]),

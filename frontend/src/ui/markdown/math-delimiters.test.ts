@@ -13,6 +13,12 @@ describe("maths is written in one way", () => {
     ["already \\$5", "already \\$5"],
     ["값은 $\\alpha$입니다", "값은 $\\alpha$입니다"],
     ["no dollars", "no dollars"],
+    ["so\n$$ a\n+ b $$\nthere", "so\n$$\na\n+ b\n$$\n\nthere"],
+    ["$$\na\n$$", "$$\na\n$$"],
+    ["$$\na $$", "$$\na\n$$\n"],
+    ["$$ x^{", "$$\nx^{"],
+    ["$$", "$$"],
+    ["costs $$ a lot\nindeed", "costs $$ a lot\nindeed"],
   ])("%s", (text, normalized) => {
     expect(normalizeMath(text)).toBe(normalized);
   });

@@ -1,0 +1,437 @@
+"""What never happens to an answer, in a real browser: it is not lost, nor bought twice; nobody waits for nothing."""
+
+import itertools
+import signal
+from collections.abc import Sequence
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.support.chat_page import ChatPage
+from tests.support.client import Client
+from tests.support.fixtures import Serve
+from tests.support.proxy import End, Proxy, Rule
+from tests.support.script import Fin, Send, Status, Step, chunk, error_status, say, serve_body
+from tests.support.server import Server
+from tests.support.talk import Talk
+from tests.support.upstream import Upstream
+from tests.support.waiting import until
+from tests.support.watched import Watched, watched
+
+SHARED_SETTINGS = {"TITLES": 0}
+pytestmark = pytest.mark.settings(TITLES=0)
+
+WORDS = ("one ", "two ", "three ", "four ", "five ", "six ")
+SILENCE = 38_000  # milliseconds without a byte, after which the page takes a connection for dead
+UNSEEN = 21_000  # milliseconds in the background, after which it lets its connections go
+BROKE_OFF = "The answer broke off here. What had arrived is kept."
+
+
+def so_far(count: int) -> str:
+    """What an answer of `WORDS` shows after so many of them."""
+    return "".join(WORDS[:count]).strip()
+
+
+async def asked(chat: ChatPage, upstream: Upstream, words: int) -> None:
+    """Ask something that is answered with `WORDS`, and read the first few."""
+    upstream.script(*say(*WORDS, gate="word"))
+    await chat.ask("Count.")
+    await upstream.at_gate("word")
+    upstream.open("word", words)
+    if words:
+        await chat.says(so_far(words))
+
+
+async def is_whole(chat: ChatPage, upstream: Upstream) -> None:
+    """The rest comes; never was anything shown less, twice or otherwise; the model was asked once."""
+    upstream.open("word")
+    await chat.says(so_far(len(WORDS)))
+    await chat.ended()
+    assert (await chat.only_grew())[-1] == so_far(len(WORDS))
+    await expect(chat.answers).to_have_count(1)
+    await expect(chat.questions).to_have_count(1)
+    assert upstream.calls == 1
+
+
+# ── The page goes away and comes back ───────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_reload_in_the_middle(shared_visitor: Watched, shared_upstream: Upstream) -> None:
+    chat = await ChatPage.open(shared_visitor)
+    await asked(chat, shared_upstream, 2)
+    await chat.page.reload()
+    await chat.says(so_far(2))
+    shared_upstream.open("word", 2)
+    await chat.says(so_far(4))
+    await chat.page.reload()
+    await is_whole(chat, shared_upstream)
+
+
+async def test_a_tab_that_is_closed_and_opened_after_the_end(
+    shared_visitor: Watched, shared_upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(shared_visitor)
+    await asked(chat, shared_upstream, 1)
+    path = f"/c/{await chat.conversation_id()}"
+    await chat.page.close()
+    shared_upstream.open("word")
+    await is_whole(await ChatPage.open(shared_visitor, path), shared_upstream)
+
+
+async def test_a_second_tab_joins_in_the_middle_and_both_read_it_to_the_end(
+    shared_visitor: Watched, shared_upstream: Upstream
+) -> None:
+    first = await ChatPage.open(shared_visitor)
+    await asked(first, shared_upstream, 3)
+    second = await ChatPage.open(shared_visitor, f"/c/{await first.conversation_id()}")
+    await second.says(so_far(3))
+    await is_whole(first, shared_upstream)
+    await is_whole(second, shared_upstream)
+
+
+async def test_a_tab_that_shows_the_conversation_already_sees_what_another_one_asks(
+    shared_visitor: Watched, shared_upstream: Upstream, shared_client: Client
+) -> None:
+    talk = await Talk.begin(shared_client)
+    first, second = [await ChatPage.open(shared_visitor, f"/c/{talk.id}") for _ in range(2)]
+    await asked(first, shared_upstream, 3)
+    await second.says(so_far(3))
+    await is_whole(second, shared_upstream)
+
+
+async def test_a_tab_in_the_background_lets_go_and_catches_up(
+    shared_visitor: Watched, shared_upstream: Upstream
+) -> None:
+    await shared_visitor.context.clock.install()
+    chat = await ChatPage.open(shared_visitor)
+    await asked(chat, shared_upstream, 1)
+    await chat.show_tab(False)
+    await chat.page.clock.fast_forward(UNSEEN)
+    shared_upstream.open("word", 2)
+    await shared_upstream.at_gate("word", 4)
+    await chat.show_tab(True)
+    await chat.says(so_far(3))
+    await is_whole(chat, shared_upstream)
+
+
+# ── The network ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_network_that_breaks_again_and_again(far_visitor: Watched, proxy: Proxy, upstream: Upstream) -> None:
+    chat = await ChatPage.open(far_visitor)
+    await asked(chat, upstream, 0)
+    ends: itertools.cycle[End] = itertools.cycle(("rst", "fin"))
+    for count in range(len(WORDS)):
+        await proxy.cut_all(next(ends))
+        upstream.open("word", 1)
+        await chat.says(so_far(count + 1))
+    await is_whole(chat, upstream)
+
+
+async def test_a_network_that_is_gone_without_a_word(far_visitor: Watched, proxy: Proxy, upstream: Upstream) -> None:
+    await far_visitor.context.clock.install()
+    chat = await ChatPage.open(far_visitor)
+    await asked(chat, upstream, 2)
+    await proxy.cut_all("hole")
+    upstream.open("word", 2)
+    await upstream.at_gate("word", 5)
+
+    async def caught_up() -> bool:
+        await chat.page.clock.fast_forward(SILENCE)  # again for each idle connection of the browser's that is dead too
+        return so_far(4) in await chat.seen()
+
+    await until(caught_up, "the page finds a connection that lives", every=0.5)
+    await chat.says(so_far(4))
+    await is_whole(chat, upstream)
+
+
+async def test_an_outage_is_told_and_over_when_the_network_is_back(
+    far_visitor: Watched, proxy: Proxy, upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(far_visitor)
+    await asked(chat, upstream, 2)
+    await proxy.stop()
+    await expect(chat.answer.get_by_text("The connection broke. Reconnecting; nothing is lost.")).to_be_visible()
+    await chat.says(so_far(2))
+    await proxy.start()
+    await is_whole(chat, upstream)
+
+
+async def test_a_browser_that_says_it_is_offline(far_visitor: Watched, proxy: Proxy, upstream: Upstream) -> None:
+    chat = await ChatPage.open(far_visitor)
+    await asked(chat, upstream, 2)
+    await far_visitor.context.set_offline(True)
+    await proxy.cut_all()
+    await expect(chat.answer.get_by_text("You are offline. The answer goes on")).to_be_visible()
+    await far_visitor.context.set_offline(False)
+    await is_whole(chat, upstream)
+
+
+@pytest.mark.parametrize("end", ["rst", "fin"])
+async def test_a_question_whose_response_is_lost_is_asked_once(
+    far_visitor: Watched, proxy: Proxy, upstream: Upstream, client: Client, end: End
+) -> None:
+    chat = await ChatPage.open(far_visitor, f"/c/{(await Talk.begin(client)).id}")
+    await every_response_is_lost(proxy, end)
+    upstream.script(*say(*WORDS, gate="word"))
+    await chat.ask("Count.")
+    await upstream.at_gate("word")
+    proxy.otherwise = Rule()
+    await is_whole(chat, upstream)
+
+
+async def test_a_first_question_whose_response_is_lost_is_asked_once(
+    far_visitor: Watched, proxy: Proxy, upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(far_visitor)
+    upstream.script(*say(*WORDS, gate="word"))
+    await every_response_is_lost(proxy, "rst")
+    await chat.ask("Count.")
+    await until(lambda: len(far_visitor.asked("POST", "/api/")) > 1, "the page tries again")
+    proxy.otherwise = Rule()
+    await is_whole(chat, upstream)
+
+
+async def test_an_outage_before_all_of_the_page_is_there(
+    far_visitor: Watched, proxy: Proxy, upstream: Upstream
+) -> None:
+    await far_visitor.context.route("**/assets/message-list-*", lambda route: route.abort())
+    chat = await ChatPage.open(far_visitor, loaded=False)
+    await proxy.stop()
+    await chat.ask("Count.")
+    await expect(chat.page.get_by_text("The service cannot be reached. Trying again…")).to_be_visible()
+    await far_visitor.context.unroute_all()
+    await proxy.start()
+    await chat.says("Hello there")
+    await chat.ended()
+    assert upstream.calls == 1
+
+
+async def test_a_reload_before_the_service_has_the_question(shared_visitor: Watched, shared_upstream: Upstream) -> None:
+    chat = await ChatPage.open(shared_visitor)
+    shared_upstream.script(*say(*WORDS, gate="word"))
+    await chat.page.route("**/api/chat/stream*", lambda _: None)  # on its way for ever
+    async with chat.page.expect_request("**/api/chat/stream*"):
+        await chat.ask("Count.")
+    await chat.page.unroute_all()
+    assert shared_upstream.calls == 0
+    await chat.page.reload()
+    await is_whole(chat, shared_upstream)
+
+
+async def test_a_reload_before_the_page_knows_that_the_service_has_the_question(
+    far_visitor: Watched, proxy: Proxy, upstream: Upstream, client: Client
+) -> None:
+    chat = await ChatPage.open(far_visitor, f"/c/{(await Talk.begin(client)).id}")
+    await every_response_is_lost(proxy, "hole")
+    upstream.script(*say(*WORDS, gate="word"))
+    await chat.ask("Count.")
+    await upstream.at_gate("word")
+    proxy.otherwise = Rule()
+    await proxy.cut_all()
+    await chat.page.reload()
+    await is_whole(chat, upstream)
+
+
+async def every_response_is_lost(proxy: Proxy, end: End) -> None:
+    """From now on requests reach the service, and nothing comes back."""
+    proxy.otherwise = Rule(response=0, end=end)
+    await proxy.cut_all()
+
+
+# ── One click, one answer ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_double_click_asks_once(shared_visitor: Watched, shared_upstream: Upstream) -> None:
+    chat = await ChatPage.open(shared_visitor)
+    shared_upstream.script(*say(*WORDS, gate="word"))
+    await chat.box.fill("Count.")
+    await chat.send.dblclick()
+    await is_whole(chat, shared_upstream)
+    shared_upstream.script(*say("Again."))
+    await chat.button("Answer again").dblclick()
+    await chat.says("Again.")
+    await chat.ended()
+    await expect(chat.answer.get_by_role("group", name="Versions")).to_contain_text("2/2")
+    assert shared_upstream.calls == 2
+
+
+async def test_enter_twice_asks_once(shared_visitor: Watched, shared_upstream: Upstream) -> None:
+    chat = await ChatPage.open(shared_visitor)
+    shared_upstream.script(*say(*WORDS, gate="word"))
+    await chat.box.fill("Count.")
+    await chat.page.keyboard.down("Enter")
+    await chat.page.keyboard.down("Enter")  # held down: the browser repeats it
+    await chat.page.keyboard.up("Enter")
+    await chat.page.keyboard.press("Enter")
+    await is_whole(chat, shared_upstream)
+    await expect(chat.box).to_have_value("")
+
+
+# ── The service ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_service_that_is_killed_has_kept_what_it_showed(
+    visitor: Watched, server: Server, upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(visitor)
+    await asked(chat, upstream, 2)
+    await server.kill()
+    await server.start()
+    await expect(chat.answer.get_by_role("note")).to_contain_text(BROKE_OFF)
+    await chat.says(so_far(2))
+    assert (await chat.only_grew())[-1] == so_far(2)
+    await expect(chat.answer.get_by_role("note").get_by_role("button", name="Answer again")).to_be_enabled()
+    assert upstream.calls == 1
+    upstream.script(*say("three"))
+    await chat.button("Continue").click()
+    await chat.says("one two three")
+    await chat.ended()
+    assert upstream.calls == 2
+
+
+async def test_a_service_that_is_killed_while_nobody_looks(
+    visitor: Watched, server: Server, upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(visitor)
+    await asked(chat, upstream, 2)
+    path = f"/c/{await chat.conversation_id()}"
+    await chat.page.close()
+    await server.restart()
+    chat = await ChatPage.open(visitor, path)
+    await chat.says(so_far(2))
+    await expect(chat.answer.get_by_role("note")).to_contain_text(BROKE_OFF)
+    await expect(chat.button("Continue")).to_be_enabled()
+
+
+@pytest.mark.settings(TITLES=0, DRAIN_SECONDS=0.5)
+async def test_a_service_that_is_told_to_stop_has_kept_what_it_showed(
+    visitor: Watched, server: Server, upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(visitor)
+    await asked(chat, upstream, 2)
+    await server.terminate()
+    await server.start()
+    await expect(chat.answer.get_by_role("note")).to_contain_text(BROKE_OFF)
+    await chat.says(so_far(2))
+    await expect(chat.button("Continue")).to_be_enabled()
+    assert upstream.calls == 1
+
+
+@pytest.mark.settings(TITLES=0, DRAIN_SECONDS=20)
+async def test_a_service_that_is_told_to_stop_says_what_it_has_begun(
+    visitor: Watched, server: Server, upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(visitor)
+    await asked(chat, upstream, 2)
+    server.send_signal(signal.SIGTERM)
+    upstream.open("word")
+    await chat.says(so_far(len(WORDS)))
+    await server.wait()
+    await server.start()
+    await is_whole(chat, upstream)
+
+
+# ── The model ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+FAILURES: dict[str, tuple[Sequence[Step], str]] = {
+    "401": (error_status(401), "The model refused this request. Choose another model, or change what you ask."),
+    "429": (error_status(429, {"Retry-After": "60"}), "The model is overloaded, or its quota is spent."),
+    "500": (error_status(500, {"Retry-After": "60"}), "The model cannot be reached. Try again in a moment"),
+    "HTML": (serve_body(b"<h1>Sign in</h1>", content_type="text/html"), "Tell the administrator to check its address."),
+    "garbage": (serve_body(b"data: {nonsense\n\n"), "Tell the administrator to check its address."),
+    "nothing at all": ([Status(), Fin()], "The answer broke off before anything arrived."),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_model_that_fails_is_a_sentence_and_a_way_on(
+    shared_visitor: Watched, shared_upstream: Upstream, failure: str
+) -> None:
+    steps, sentence = FAILURES[failure]
+    chat = await ChatPage.open(shared_visitor)
+    shared_upstream.script(*steps)
+    await chat.ask("Hello?")
+    await expect(chat.answer.get_by_role("note")).to_contain_text(sentence)
+    await chat.ended()
+    await chat.answer.get_by_role("note").get_by_role("button", name="Answer again").click()
+    await chat.says("Hello there")
+    await chat.ended()
+    await expect(chat.answer.get_by_role("note")).to_have_count(0)
+
+
+async def test_a_model_that_breaks_off_has_said_what_it_said(
+    shared_visitor: Watched, shared_upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(shared_visitor)
+    shared_upstream.script(Status(), Send(chunk("half of")), Fin())
+    await chat.ask("Hello?")
+    await chat.says("half of")
+    await expect(chat.answer.get_by_role("note")).to_contain_text(BROKE_OFF)
+    shared_upstream.script(*say(" it"))
+    await chat.button("Continue").click()
+    await chat.says("half of it")
+    await chat.ended()
+
+
+async def test_a_model_that_is_not_there_is_a_sentence_and_a_way_on(
+    shared_visitor: Watched, shared_upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(shared_visitor)
+    await shared_upstream.stop()
+    await chat.ask("Hello?")
+    await expect(chat.answer.get_by_role("note")).to_contain_text("The model cannot be reached.")
+    await shared_upstream.start()
+    await chat.button("Answer again").last.click()
+    await chat.says("Hello there")
+    await chat.ended()
+
+
+# ── A question that cannot be sent ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_question_that_cannot_be_sent_is_kept_and_sent_again(
+    far_visitor: Watched, proxy: Proxy, upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(far_visitor)
+    await proxy.stop()
+    await chat.ask("Are you there?")
+    await chat.stop.click()
+    alert = chat.question.get_by_role("alert")
+    await expect(alert).to_contain_text("The service cannot be reached.")
+    await expect(chat.question).to_contain_text("Are you there?")
+    await proxy.start()
+    await alert.get_by_role("button", name="Send again").click()
+    await chat.says("Hello there")
+    await chat.ended()
+    assert upstream.calls == 1
+
+
+async def test_a_question_that_could_not_be_sent_for_long_says_so_by_itself(
+    far_visitor: Watched, proxy: Proxy, upstream: Upstream
+) -> None:
+    await far_visitor.context.clock.install()
+    chat = await ChatPage.open(far_visitor)
+    await proxy.stop()
+    await chat.ask("Are you there?")
+    await expect(chat.stop).to_be_visible()
+    await chat.page.clock.fast_forward(120_000)
+    await chat.page.clock.fast_forward(15_000)
+    await expect(chat.question.get_by_role("alert")).to_contain_text("The service cannot be reached.")
+    await expect(chat.stop).to_have_count(0)
+    assert upstream.calls == 0
+
+
+async def test_a_question_that_the_service_refuses_can_be_taken_back(
+    browser: Browser, serve: Serve, upstream: Upstream
+) -> None:
+    server = await serve(MAX_MESSAGE_CHARS=10)
+    async with watched(browser, server.url) as visitor:
+        chat = await ChatPage.open(visitor)
+        await chat.ask("More than ten characters.")
+        alert = chat.question.get_by_role("alert")
+        await expect(alert).to_contain_text("10")
+        await alert.get_by_role("button", name="Take back").click()
+        await expect(chat.box).to_have_value("More than ten characters.")
+        await expect(chat.questions).to_have_count(0)
+    assert upstream.calls == 0
