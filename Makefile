@@ -2,7 +2,7 @@
 # Variables on the command line reach the programs: make run PORT=9000, make PYTHON=python3.12 install.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-install run dev test test-long check api bench bench-smoke bench-curves bench-soak bench-conversations bench-page lock clean
+.PHONY: help install dev-install run dev test test-long check api screenshots bench bench-smoke bench-curves bench-soak bench-conversations bench-page lock clean
 
 # Run from backend/, where .env and the relative paths of the settings start.
 PY := cd backend && .venv/bin/python -m
@@ -29,12 +29,15 @@ dev: ## Work on it: the page from Vite on port 5173, the service behind it on 80
 	@sh scripts/set-up.sh run
 	@sh scripts/dev.sh
 
+# A worker for each core; more than four would crowd a small machine's memory with browsers. A module stays with one
+# worker, for the service that its tests share, and modules come in the order of their names: the short ones last.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 test: check ## Set up, check and test everything
 	@echo "== vitest"
 	@sh scripts/page.sh npm test
 	@sh scripts/page.sh build
 	@echo "== pytest"
-	@$(PYTEST)
+	@$(PYTEST) $(SIDE_BY_SIDE)
 
 test-long: dev-install ## The tests that take long
 	@echo "== pytest, the long ones"
@@ -56,6 +59,10 @@ check: dev-install ## Format, lint, types, and who may import whom; of the page 
 api: dev-install ## Tell the page of a change of the API: frontend/openapi.json and its types
 	@$(PY) app.cli openapi >../frontend/.stamp.api && mv ../frontend/.stamp.api ../frontend/openapi.json
 	@sh scripts/page.sh npm run --silent api
+
+screenshots: dev-install ## Make the pictures of the README again
+	@sh scripts/page.sh build
+	@CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && $(PY) tests.support.screenshots
 
 # Run from here, so that bench/ is found beside backend/. See bench/README.md; `bench` takes more than an hour.
 BENCH := PYTHONPATH=backend backend/.venv/bin/python -m bench $(if $(REPEATS),--repeats $(REPEATS)) $(if $(PEERS),--peers $(PEERS))
@@ -85,7 +92,7 @@ COMPILE := uv pip compile --universal --generate-hashes --python-version 3.11 --
 lock: ## Compile requirements*.in again (UPGRADE=--upgrade for the newest versions)
 	@sh scripts/set-up.sh lock
 	@cd backend && PATH="$$PATH:$$PWD/.venv/bin" UV_SYSTEM_CERTS=1 UV_CUSTOM_COMPILE_COMMAND="make lock" && export PATH UV_SYSTEM_CERTS UV_CUSTOM_COMPILE_COMMAND && \
-	for name in requirements requirements-local requirements-otel requirements-web requirements-setup requirements-dev; do \
+	for name in requirements requirements-local requirements-otel requirements-postgres requirements-web requirements-setup requirements-dev; do \
 		echo "== $$name.txt"; $(COMPILE) $$name.in -o $$name.txt || exit 1; \
 	done; \
 	for peer in ../bench/peers/*/requirements.in; do \

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 from app.clock import Clock, derived_id, rfc3339
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.models import LOCAL
 from app.services.export_service import Export, ExportService
 from app.services.import_service import ImportService
@@ -71,7 +71,7 @@ class Figures(NamedTuple):
 class Bystander:
     """A live answer's view: how long its writes wait, and how late the loop is, while something else goes on."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
         self.writes: list[float] = []
         self.late: list[float] = []
@@ -92,7 +92,7 @@ async def measure(messages: int, per_conversation: int = PER_CONVERSATION) -> Fi
     with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile(dir=folder) as named:
         await asyncio.to_thread(_write_elsewhere, named.name, messages, per_conversation)
         file = cast(BinaryIO, named)
-        database = Database(Path(folder) / "chat.db")
+        database = SqliteDatabase(Path(folder) / "chat.db")
         await asyncio.to_thread(database.open)
         await asyncio.to_thread(database.alone, schema.migrate)
         database.start()

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, insert
 
 from app.clock import Clock
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.models import Part
 from app.store import schema, search
 from app.store.tables import conversations, messages
@@ -39,7 +39,7 @@ class World(NamedTuple):
     """What is measured, and who asks."""
 
     size: int  # messages
-    database: Database
+    database: SqliteDatabase
     clock: SteppedClock
     corpus: Corpus
     asker: str
@@ -54,7 +54,7 @@ class World(NamedTuple):
 
 async def make(path: Path, size: int) -> World:
     """A new database with `size` messages."""
-    database, clock, corpus = Database(path), SteppedClock(), Corpus()
+    database, clock, corpus = SqliteDatabase(path), SteppedClock(), Corpus()
     database.open()
     database.alone(schema.migrate)
     database.start()

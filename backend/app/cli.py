@@ -7,7 +7,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from app import user_commands
+from app import data_commands, user_commands
 from app.doctor.diagnosis import diagnose
 from app.errors import StartRefused
 from app.main import create_app
@@ -19,6 +19,8 @@ KEEP_ALIVE_SECONDS = 75  # longer than common proxies keep theirs, so that they 
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help="AI Chat Service.")
 cli.add_typer(user_commands.cli, name="users")
+for command in (data_commands.backup, data_commands.restore, data_commands.migrate_data):
+    cli.command()(command)
 
 
 @cli.callback()

@@ -8,6 +8,8 @@ from hashlib import blake2b
 
 ID_LENGTH = 26  # 130 bits of base 32 hold the 128 bits of an id
 LATEST = 7_258_118_400_000  # the year 2200: from where on the floats of `rfc3339` would lose milliseconds
+NOTICED_MILLISECONDS = 1000
+WRONG_MILLISECONDS = 5000  # more is nobody's network
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's alphabet: lower case, no i, l, o, u
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -27,6 +29,34 @@ class Clock:
     def new_id(self) -> str:
         """A fresh id, `[0-9a-z]{26}`: 48 bits of time, then 80 random bits, so that ids sort by age."""
         return _id(self.now(), secrets.randbits(80))
+
+
+class SharedClock(Clock):
+    """The time of a database that several machines share, so that all of them mean the same by now."""
+
+    def __init__(self) -> None:
+        self._ahead = 0  # milliseconds that this machine's clock goes before the database's
+
+    def set(self, now: int) -> None:
+        """The database says what time it is."""
+        ahead = super().now() - now
+        if abs(ahead - self._ahead) >= NOTICED_MILLISECONDS:  # less is the way to the database and back
+            self._ahead = ahead
+
+    @property
+    def note(self) -> str | None:
+        """What whoever runs the service should know of this machine's clock."""
+        if abs(self._ahead) < WRONG_MILLISECONDS:
+            return None
+        way = "ahead of" if self._ahead > 0 else "behind"
+        return (
+            f"This machine's clock is {abs(self._ahead) / 1000:.0f} seconds {way} the database's, whose time is taken. "
+            "Set it by the network: timedatectl set-ntp true."
+        )
+
+    def now(self) -> int:
+        """See `Clock.now`."""
+        return super().now() - self._ahead
 
 
 def derived_id(at: int, *words: str) -> str:

@@ -5,6 +5,7 @@ ChatError
 ├── RunFailed           told with a status, to a caller that waited for a run
 ├── ProviderError       what an upstream did; told at the end of the stream
 ├── StorageError        what the disk did
+├── RunStopped          what somebody else did to a run
 └── StartRefused        why the service does not start; the process exits with its sentence
 """
 
@@ -357,6 +358,24 @@ class StorageError(ChatError):
 
 class StorageFull(StorageError):
     status, code = 507, "no_room"
+
+
+class RunStopped(ChatError):
+    """Somebody has asked for a run to stop, or has deleted it: nothing is added to what it said."""
+
+    code = "run_stopped"
+
+    def __init__(self) -> None:
+        super().__init__("This answer was stopped.")
+
+
+class LeaseLost(StorageError):
+    """This replica was out of reach for too long: others have ended its runs, and it may write nothing of them."""
+
+    code = "lease_lost"
+
+    def __init__(self) -> None:
+        super().__init__("This replica had lost its database for a while. Try again.", retry_after=1)
 
 
 class StartRefused(ChatError):

@@ -16,13 +16,14 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app import __version__, telemetry
+from app import storage as storages
 from app.accounts.oidc import OpenIdIssuer
 from app.accounts.passwords import Passwords
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock
-from app.database import SOUND_SQLITE, Database
+from app.database import Database
+from app.engines.sqlite import SOUND_SQLITE
 from app.errors import Draining, NotReady, StartRefused, StorageError
-from app.eventlog import sqlite as journals
 from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
@@ -58,10 +59,8 @@ from app.services.planning import Planner
 from app.services.run_engine import RunEngine
 from app.services.sweeper import Sweeper
 from app.services.titles import Titles
-from app.services.transcript import whole
 from app.settings import Settings, load
-from app.store import schema, sql
-from app.store.changes import SqlChanges
+from app.storage import Sharing, Storage
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
 from app.store.transfer import SqlTransfers
@@ -205,22 +204,20 @@ async def _open(
     settings: Settings, plan: Plan, connections: Connections, watchers: Watchers, stack: AsyncExitStack
 ) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
-    clock = Clock()
-    database = Database(settings.database_path)
-    stack.push_async_callback(database.close)
-    await asyncio.to_thread(database.open)
-    left = await asyncio.to_thread(database.alone, lambda connection: _recover(connection, clock))
-    database.start()
-    changes = SqlChanges(database)
-    store = sql.SqlStore(database, changes, clock, settings.run_retention_hours)
+    storage = await storages.opened(settings, stack)
+    database, clock, changes, store, sharing = (
+        storage.database,
+        storage.clock,
+        storage.changes,
+        storage.store,
+        storage.sharing,
+    )
     conversations = SqlConversations(database, changes, clock)
     session = await stack.enter_async_context(provider_session())
     catalog = Catalogue(plan, session, settings)
     catalog.start()
     stack.push_async_callback(catalog.close)
-    journal = journals.SqliteJournal(database)
-    stack.push_async_callback(journal.close)
-    engine = RunEngine(store, journal, settings, clock)
+    engine = RunEngine(store, storage.journal, settings, clock)
     stack.push_async_callback(engine.close)
     people = SqlAccounts(database, clock.now)
     kept = people if settings.accounts else None
@@ -246,22 +243,31 @@ async def _open(
             conversations.erase,
             conversations.tidy,
             conversations.scrub,
+            *storage.chores,
         ]
     )
     sweeper.start()
     stack.push_async_callback(sweeper.close)
     cut_after = settings.drain_seconds + LAST_FRAMES_SECONDS
-    stack.callback(_drain_on_signal(lambda: _drain((engine.drain, feed.drain, imports.drain), connections, cut_after)))
     watchers.numbers.watch(lambda: _held(settings, engine, database, connections))
-    watchers.attach(engine, titles, left)
-    await _announce(settings, plan, catalog, left)
+    watchers.attach(engine, titles, storage.left)
     planner = Planner(conversations, catalog, settings, clock)
     ai = AIService(store, engine, planner, catalog, budgets, settings, clock)
+    ai.following = sharing.following if sharing is not None else None
     talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
     attempts = Attempts()
     entrance = AccountService(kept, passwords, gatekeeper, engine, attempts, settings, clock)
     issuer = _issuer(settings, session, clock)
+    if sharing is not None:
+        await sharing.begin(engine, changes, gatekeeper)
 
+    def leave() -> None:
+        if sharing is not None and sharing.others:
+            ai.leave()
+
+    parts = (engine.drain, feed.drain, imports.drain, leave)
+    stack.callback(_drain_on_signal(lambda: _drain(parts, connections, cut_after)))
+    await _announce(settings, plan, catalog, storage)
     return Services(
         ai=ai,
         conversations=talks,
@@ -276,23 +282,23 @@ async def _open(
         connections=connections,
         metrics=watchers.numbers,
         trials=Trials(),
-        ready=partial(_check_ready, engine, database),
+        ready=partial(_check_ready, engine, database, sharing),
     )
 
 
-async def _announce(settings: Settings, plan: Plan, catalog: Catalogue, left: int) -> None:
+async def _announce(settings: Settings, plan: Plan, catalog: Catalogue, storage: Storage) -> None:
     """Say what was started, and what whoever runs it should know."""
     if (problem := await asyncio.to_thread(missing, plan, settings)) is not None:
         log.warning("model.missing", message=problem)
-    if sqlite3.sqlite_version_info < SOUND_SQLITE:
+    if not settings.is_shared and sqlite3.sqlite_version_info < SOUND_SQLITE:
         log.info("sqlite.old", version=sqlite3.sqlite_version, message="Let no other program write the database file.")
     log.info(
         "started",
         version=__version__,
         model=catalog.default,
         models=len(catalog.models()),
-        database=settings.database_path.name,
-        interrupted_runs=left,
+        database=storage.database.name,
+        interrupted_runs=storage.left,
     )
 
 
@@ -309,7 +315,8 @@ def _issuer(settings: Settings, session: ClientSession, clock: Clock) -> OpenIdI
     )
 
 
-async def _check_ready(engine: RunEngine, database: Database) -> None:
+async def _check_ready(engine: RunEngine, database: Database, sharing: Sharing | None) -> str | None:
+    """What whoever runs the service should know, where work can be accepted."""
     if engine.draining:
         raise Draining
     if database.trouble is not None:
@@ -317,6 +324,7 @@ async def _check_ready(engine: RunEngine, database: Database) -> None:
             await database.probe()
         except StorageError as error:
             raise NotReady(error) from error
+    return sharing.check() if sharing is not None else None
 
 
 def _held(settings: Settings, engine: RunEngine, database: Database, connections: Connections) -> Held:
@@ -337,14 +345,6 @@ def _held(settings: Settings, engine: RunEngine, database: Database, connections
         durable_commits=database.durable_commits,
         failed_commits=database.failed_commits,
     )
-
-
-def _recover(connection: Any, clock: Clock) -> int:
-    """Schema, then the runs that a crash left over: all of it, or nothing, before the port opens."""
-    schema.migrate(connection)
-    left = sql.recover(connection, journals.recover(connection), whole, clock.now())
-    journals.clear(connection)
-    return left
 
 
 def _drain(parts: Sequence[Callable[[], None]], connections: Connections, cut_after: float) -> None:

@@ -20,6 +20,7 @@ MAX_SHOWN_CHARS = 200  # of a value that is refused; a longer one is a text, per
 _HOST = re.compile(r"[A-Za-z0-9._~-]+|[0-9A-Fa-f:.]+")
 _HEADER_TEXT = re.compile(r"[!-~]+")
 _PASSWORD = re.compile(r"[^/'\"]*:[^/?#]*@")
+POSTGRES = ("postgresql://", "postgres://")
 
 Seconds = Annotated[float, Field(ge=0.1, le=7 * 24 * 3600, allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -66,7 +67,8 @@ class Settings(BaseSettings):
     )
 
     database_url: str = Field(
-        "sqlite:///data/chat.db", description="Where everything is kept; a relative path starts at backend/."
+        "sqlite:///data/chat.db",
+        description="Where everything is kept: a file (a relative path starts at backend/), or postgresql://….",
     )
     host: str = Field("127.0.0.1", min_length=1, description="Address that `make run` listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that `make run` listens on.")
@@ -206,9 +208,14 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _is_sqlite(cls, url: str) -> str:
+    def _is_a_database(cls, url: str) -> str:
+        if url.startswith(POSTGRES):
+            return url
         if not url.startswith("sqlite:///") or url in {"sqlite:///", "sqlite:///:memory:"}:
-            raise ValueError("it must be sqlite:/// and a file's path, such as sqlite:///data/chat.db")
+            raise ValueError(
+                "it must be sqlite:/// and a file's path, such as sqlite:///data/chat.db, or postgresql:// and "
+                "where that is"
+            )
         return url
 
     @field_validator("oidc_issuer", "public_url")
@@ -252,6 +259,11 @@ class Settings(BaseSettings):
     def page_folder(self) -> Path:
         """Where the built page lies; a relative path starts at `backend/`."""
         return BACKEND / self.page_path
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the database is PostgreSQL, which several replicas may share."""
+        return self.database_url.startswith(POSTGRES)
 
     @property
     def database_path(self) -> Path:

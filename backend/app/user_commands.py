@@ -1,7 +1,7 @@
 """`python -m app.cli users …`: accounts from the command line, on the database of a service that does not run.
 
-It takes the service's own lock, so it says a sentence where the service runs; the API under /api/admin does all of this
-there. What only this can do is give a new password to an administrator who has forgotten theirs.
+With SQLite it takes the service's own lock, so it says a sentence where the service runs; the API under /api/admin does
+all of this there. What only this can do is give a new password to an administrator who has forgotten theirs.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from app.accounts.base import AuditKind, Deed, Invitation, Role, User
 from app.accounts.passwords import Passwords
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock, rfc3339
-from app.database import Database
+from app.engines import choice
 from app.errors import ChatError, StartRefused, UserNotFound
 from app.services.gatekeeper import digest
 from app.settings import load
@@ -186,10 +186,12 @@ def _run(work: Callable[[Office], Awaitable[T]]) -> T:
 
 
 async def _held(work: Callable[[Office], Awaitable[T]]) -> T:
-    path = load().database_path
-    if not path.exists():
-        raise StartRefused(f"There is no database {path}. Start the service once, or check DATABASE_URL.")
-    database, clock = Database(path), Clock()
+    settings = load()
+    if not settings.is_shared and not settings.database_path.exists():
+        raise StartRefused(
+            f"There is no database {settings.database_path}. Start the service once, or check DATABASE_URL."
+        )
+    database, clock = choice.database(settings), Clock()
     try:
         database.open()
         database.alone(schema.migrate)

@@ -2,13 +2,14 @@
 
 Fresh for each test:       `upstream`, `serve`, `server`, `client`, `proxy`, `pages`, `browser_page`
 One for a test module:     `shared_upstream`, `shared_server`, `shared_client` (for tests that do not stop the service)
-One for the whole run:     `browser`
+One for the whole run:     `browser`, `cli`
 
-Markers: `settings(NAME=value, …)` sets the environment of `server`; `trouble_expected` allows tracebacks in its log.
+Markers: `settings(NAME=value, …)` sets the environment of `server`; `trouble_expected` allows tracebacks in its log;
+`alone` is for what needs every core: no other worker's test runs meanwhile.
 A module sets the environment of its `shared_server` by a dictionary called `SHARED_SETTINGS`.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from playwright.async_api import Browser, Page
 from tests.support.browser import Pages, chromium, fresh_page
 from tests.support.client import Client, client_of
 from tests.support.fixtures import Serve
+from tests.support.fork_server import Launcher, launcher
 from tests.support.proxy import Proxy
 from tests.support.server import Server
+from tests.support.turns import turn
 from tests.support.upstream import Upstream
 
 hypothesis.settings.register_profile(
@@ -35,6 +38,14 @@ hypothesis.settings.load_profile("house")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "settings(**env): the environment of the service under test")
     config.addinivalue_line("markers", "trouble_expected: tracebacks in the service's log are part of the test")
+    config.addinivalue_line("markers", "alone: no other worker's test runs meanwhile")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Before its time is taken, each test waits for its turn."""
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture
@@ -44,10 +55,19 @@ async def upstream() -> AsyncGenerator[Upstream]:
         yield upstream
 
 
+@pytest.fixture(scope="session")
+def cli() -> Generator[Launcher]:
+    """Starts processes of our CLI."""
+    with launcher() as cli:
+        yield cli
+
+
 @pytest.fixture
-async def serve(upstream: Upstream, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Serve]:
+async def serve(
+    cli: Launcher, upstream: Upstream, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncGenerator[Serve]:
     """Makes services that ask `upstream`."""
-    serve = Serve(tmp_path, upstream, _marked(request))
+    serve = Serve(cli, tmp_path, upstream, _marked(request))
     serve.trouble_expected = request.node.get_closest_marker("trouble_expected") is not None
     yield serve
     await serve.close()
@@ -75,11 +95,11 @@ async def proxy(server: Server) -> AsyncGenerator[Proxy]:
 
 @pytest.fixture(scope="module")
 async def module_serve(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    cli: Launcher, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> AsyncGenerator[Serve]:
     """Makes the services of a module."""
     async with Upstream() as upstream:
-        serve = Serve(tmp_path_factory.mktemp("shared"), upstream, getattr(request.module, "SHARED_SETTINGS", {}))
+        serve = Serve(cli, tmp_path_factory.mktemp("shared"), upstream, getattr(request.module, "SHARED_SETTINGS", {}))
         yield serve
         await serve.close()
 

@@ -1,11 +1,12 @@
 """The accounts over SQLAlchemy Core, for both dialects."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
 
 from app.accounts.base import ApiKey, Deed, Invitation, Known, Newcomer, Role, Scope, Session, User, name_key
 from app.accounts.tables import api_keys, audit, invitations, sessions, users
@@ -19,8 +20,13 @@ T = TypeVar("T")
 MAX_SESSIONS = 100  # of one user: more browsers than anybody signs in from in a month
 USED_MILLISECONDS = 60_000  # a key's last use is noted this often at most
 KEPT_MILLISECONDS = 365 * 24 * 3600 * 1000  # of the record
+EVERYONE = "*"  # who may be the first, or the last administrator, is decided about all of them at once
 SWEEP_ROWS = 500  # in one commit, so that live answers do not wait
 
+_CUT = text(
+    "INSERT INTO cuts (id, user_id, credential, replica_id, made_at) "
+    "VALUES (:id, :user, :credential, :me, clock_timestamp())"
+)
 _decoder = msgspec.json.Decoder(Limits)
 
 
@@ -112,6 +118,7 @@ class SqlAccounts:
         def write(connection: Connection) -> None:
             connection.execute(update(users).where(users.c.id == user_id).values(password=password))
             connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+            self._cut(connection, user_id=user_id)
 
         await self._write(write)
 
@@ -145,6 +152,7 @@ class SqlAccounts:
                 raise LastAdministrator
             connection.execute(update(users).where(users.c.id == user_id).values(**values))
             connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+            self._cut(connection, user_id=user_id)
             return user_of(connection.execute(select(users).where(users.c.id == user_id)).one())
 
         return await self._write(write)
@@ -165,6 +173,8 @@ class SqlAccounts:
             ended = list(connection.scalars(left))
             connection.execute(delete(sessions).where(sessions.c.id.in_(ended)))
             connection.execute(insert(sessions).values(**values))
+            for gone in ended:
+                self._cut(connection, credential=gone)
             return ended
 
         return await self._write(write)
@@ -189,7 +199,12 @@ class SqlAccounts:
 
     async def end(self, digest: str) -> None:
         """See `Accounts.end`."""
-        await self._write(lambda connection: connection.execute(delete(sessions).where(sessions.c.id == digest)))
+
+        def write(connection: Connection) -> None:
+            connection.execute(delete(sessions).where(sessions.c.id == digest))
+            self._cut(connection, credential=digest)
+
+        await self._write(write)
 
     async def create_key(self, key: ApiKey, digest: str) -> None:
         """See `Accounts.create_key`."""
@@ -235,6 +250,8 @@ class SqlAccounts:
             mine = (api_keys.c.id == key_id, api_keys.c.user_id == user_id)
             row = connection.execute(select(api_keys).where(*mine)).one_or_none()
             connection.execute(delete(api_keys).where(*mine))
+            if row is not None:
+                self._cut(connection, credential=key_id)
             return _key(row) if row is not None else None
 
         return await self._write(write)
@@ -296,8 +313,14 @@ class SqlAccounts:
 
         return await self._database.submit(forget, durable=False)
 
+    def _cut(self, connection: Connection, *, user_id: str | None = None, credential: str | None = None) -> None:
+        """Tell other replicas, in the same commit, whose open streams end."""
+        me = self._database.replica
+        if me is not None:
+            connection.execute(_CUT, {"id": secrets.token_hex(13), "me": me, "user": user_id, "credential": credential})
+
     async def _write(self, function: Callable[[Connection], T]) -> T:
-        return await self._database.submit(function, durable=True)
+        return await self._database.submit(function, durable=True, owner_id=EVERYONE)
 
 
 def user_of(row: Row[Any]) -> User:

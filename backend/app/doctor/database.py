@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from app.database import APPLICATION_ID, BUSY_MILLISECONDS, WAL_BYTES_KEPT
 from app.doctor.findings import Finding, duration, ok, size, unclear, wrong
+from app.engines.sqlite import APPLICATION_ID, BUSY_MILLISECONDS, WAL_BYTES_KEPT
 from app.store import schema
 
 SUBJECT = "database"

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from app.doctor import database, proxy, upstreams
+from app.doctor import database, proxy, server, upstreams
 from app.doctor.findings import Finding, ok, wrong
 from app.errors import StartRefused
 from app.providers import models_file
@@ -20,7 +20,10 @@ def diagnose(url: str | None = None) -> Iterator[Finding]:
         yield from (wrong("settings", line) for line in refusal.message.splitlines())
     else:
         yield ok("settings", f"they can be; {plan.default} answers when no model is named.")
-        yield from database.examine(settings.database_path, time.time())
+        if settings.is_shared:
+            yield from server.examine(settings)
+        else:
+            yield from database.examine(settings.database_path, time.time())
         yield from asyncio.run(upstreams.examine(plan, settings))
     if url is not None:
         yield from asyncio.run(proxy.examine(url))

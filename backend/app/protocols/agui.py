@@ -21,6 +21,7 @@ class AgentRun:
 
     name = "agui"
     heartbeat = b": keepalive\n\n"
+    comes_back = False
     headers: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, log: LiveLog, thread_id: str, run_id: str) -> None:

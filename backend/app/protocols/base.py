@@ -14,6 +14,8 @@ class WireFormat(Protocol):
     """Readers whose formats have the same name are given the same bytes."""
     heartbeat: bytes
     """What is written when there has been nothing to say for a while."""
+    comes_back: bool
+    """Whether its readers have a cursor, and use it when the stream ends before the run."""
     headers: tuple[tuple[str, str], ...]
     """Headers of its own."""
 

@@ -19,6 +19,7 @@ class BareChat:
 
     name = "bare"
     heartbeat = EMPTY
+    comes_back = False
     headers: tuple[tuple[str, str], ...] = ()
 
     def opening(self, log: LiveLog, cursor: Cursor) -> bytes:
@@ -48,6 +49,7 @@ class ResumableChat:
 
     name = "chat"
     heartbeat = b": keepalive\n\n"
+    comes_back = True
     headers: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, retry: int) -> None:

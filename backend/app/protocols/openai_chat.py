@@ -51,6 +51,7 @@ class Completion:
     """
 
     heartbeat = b": keepalive\n\n"
+    comes_back = False
     headers: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, log: LiveLog, *, with_usage: bool) -> None:

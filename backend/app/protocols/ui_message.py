@@ -26,6 +26,7 @@ class UIMessage:
 
     name = "ui"
     heartbeat = b": keepalive\n\n"
+    comes_back = True
     headers = (("x-vercel-ai-ui-message-stream", "v1"),)
 
     def __init__(self, retry: int) -> None:

@@ -22,6 +22,7 @@ class Health(BaseModel):
     """Whether it lives, or is ready."""
 
     status: str = Field(examples=["healthy"])
+    note: str | None = Field(default=None, description="What whoever runs the service should know.")
 
 
 @router.head("/", include_in_schema=False, response_model=Greeting)
@@ -41,7 +42,7 @@ async def root(request: Request, page: CurrentPage, response: Response) -> Greet
 
 
 @router.head("/health", include_in_schema=False)
-@router.get("/health", tags=["health"], summary="Whether it lives")
+@router.get("/health", tags=["health"], summary="Whether it lives", response_model_exclude_none=True)
 async def health(response: Response) -> Health:
     """Answers as long as the process can."""
     response.headers["Cache-Control"] = "no-store"
@@ -49,12 +50,17 @@ async def health(response: Response) -> Health:
 
 
 @router.head("/ready", include_in_schema=False)
-@router.get("/ready", tags=["health"], summary="Whether it can take work", responses=responses(503))
+@router.get(
+    "/ready",
+    tags=["health"],
+    summary="Whether it can take work",
+    response_model_exclude_none=True,
+    responses=responses(503),
+)
 async def ready(services: CurrentServices, response: Response) -> Health:
     """503, with the reason, until work can be accepted."""
     response.headers["Cache-Control"] = "no-store"
-    await services.ready()
-    return Health(status="ready")
+    return Health(status="ready", note=await services.ready())
 
 
 @router.get("/health/stream", include_in_schema=False)

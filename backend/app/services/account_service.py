@@ -301,6 +301,7 @@ class AccountService:
         if user.suspended_at is not None:
             for live in self._engine.lives_of(user_id):
                 self._engine.stop(live, CANCELLED)
+            await self._engine.ask_all_to_stop(user_id)
         return UserBody.of(user)
 
     async def invite(self, principal: Principal, request: NewInvitation) -> MadeInvitation:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
 from pydantic import BaseModel
@@ -23,6 +23,7 @@ from app.services.asked import Asked, Question
 from app.services.budgets import Budgets
 from app.services.calls import Call
 from app.services.endings import ABANDONED, CANCELLED, INTERRUPTED
+from app.services.following import Following
 from app.services.histories import History, check
 from app.services.planning import Plan, Planner
 from app.services.reading import Reading
@@ -67,6 +68,7 @@ class AIService:
         settings: Settings,
         clock: Clock,
     ) -> None:
+        self.following: Following | None = None  # without it what is not written here is not being written
         self._store = store
         self._engine = engine
         self._planner = planner
@@ -76,6 +78,7 @@ class AIService:
         self._clock = clock
         self._asked = Asked(clock)
         self._replays: WeakValueDictionary[tuple[str, str], LiveLog] = WeakValueDictionary()
+        self._readings: WeakSet[Reading] = WeakSet()
         self._beginning: set[asyncio.Task[Started]] = set()
         engine.on_ended.append(lambda run: self._asked.ended(run.id, run.status))
 
@@ -259,7 +262,14 @@ class AIService:
         live_log = live.log if live is not None else await self._replay(principal, cursor.run_id)
         if cursor.told == 2 and live_log.ending is not None:
             return None
-        return Reading(live_log, wire, cursor, delivered=lambda: self._asked.delivered(cursor.run_id))
+        reading = Reading(live_log, wire, cursor, delivered=lambda: self._asked.delivered(cursor.run_id))
+        self._readings.add(reading)
+        return reading
+
+    def leave(self) -> None:
+        """End the streams of all readers who come back: other replicas go on with them."""
+        for reading in tuple(self._readings):
+            reading.leave()
 
     async def run(self, principal: Principal, run_id: str) -> RunBody:
         """Where a run stands.
@@ -284,6 +294,8 @@ class AIService:
         live = self._engine.live(principal.id, run_id)
         if live is None:
             run = (await self._kept(principal, run_id)).run
+            if run.ending is None and self.following is not None:
+                await self._store.ask_cancel(run, self._clock.now())  # its owner finds the mark
             return CancelBody(id=run.id, status=run.status)
         self._engine.stop(live, CANCELLED)
         try:
@@ -301,6 +313,8 @@ class AIService:
         if (shared := self._replays.get((principal.id, run_id))) is not None:  # another reader was faster
             return shared
         run = kept.run
+        if run.ending is None and self.following is not None:
+            return await self.following.open(kept, self._about(run))
         replay = LiveLog(run.id, message_id=run.message_id, model=run.model, about=self._about(run))
         replay.publish(list(unfold(kept.parts)))
         # Without an ending it is a run that nobody writes any more: it stopped in the middle, whatever its row says.

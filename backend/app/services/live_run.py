@@ -17,6 +17,7 @@ class LiveRun:
         self.run = run
         self.log = live_log
         self.abandonable = run.conversation_id is None  # in a conversation somebody will come back for it
+        self.lost = False  # another replica ends it
         self.stopped: Ending | None = None  # why the owner closed the log before the model had finished
         self.usage: Usage | None = None
         self.finish_reason: FinishReason | None = None
@@ -37,6 +38,11 @@ class LiveRun:
         self.watchdog: asyncio.TimerHandle | None = None
         self.attempts: list[Attempt] = []
         self.most_readers = 0
+
+    def read_elsewhere(self, now: float) -> None:
+        """Somebody reads it at another replica; `now` is the loop's time."""
+        if self.unread_since is not None:
+            self.unread_since = now
 
     def report(self, now: float) -> RunReport:
         """What is worth knowing of it once it has ended; `now` is the loop's time."""

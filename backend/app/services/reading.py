@@ -27,6 +27,7 @@ class Reading:
         self.headers = (("X-Run-Id", log.run_id), *wire.headers)
         self.heartbeat = wire.heartbeat
         self.finished = False
+        self._told = False  # the end
         self._log = log
         self._index, self._skip = log.locate(cursor)
         self._start = self._clamp(cursor)
@@ -44,8 +45,14 @@ class Reading:
 
     def delivered(self) -> None:
         """The end was written to a socket that was open."""
-        if self._delivered is not None:
+        if self._delivered is not None and self._told:
             self._delivered()
+
+    def leave(self) -> None:
+        """End the stream before the run: its reader comes back by its cursor, to another replica."""
+        if self.wire.comes_back:
+            self.finished = True
+            self._log.ring()
 
     def take(self) -> bytes:
         """What is there to be written now, up to about `TAKE_BYTES`; nothing if there is no news."""
@@ -61,7 +68,7 @@ class Reading:
             self._take_pieces(out)
         if self._index == len(log.pieces) and log.ending is not None and not self.finished:
             out.append(wire.ending(log, self._start.told))
-            self.finished = True
+            self.finished = self._told = True
         return b"".join(out)
 
     def _take_pieces(self, out: list[bytes]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from app.errors import StorageError
+from app.errors import LeaseLost, StorageError
 from app.eventlog.base import Journal
 from app.eventlog.memory import LiveLog
 from app.models import MAX_PIECE_CHARS, PartKind, Piece
@@ -15,8 +15,10 @@ MAX_PENDING_CHARS = 256 * 1024  # what one run may hold that is not durable yet;
 class Recorder:
     """Writes one run's text. What arrives while a write is in flight goes with the next, in as few pieces as fit."""
 
-    def __init__(self, log: LiveLog, journal: Journal, save_timeout: float, lost: Callable[[], None]) -> None:
-        """`lost` is called once writes have failed for `save_timeout` seconds; nothing more is written then."""
+    def __init__(
+        self, log: LiveLog, journal: Journal, save_timeout: float, lost: Callable[[BaseException], None]
+    ) -> None:
+        """`lost` is called once writes have failed for `save_timeout` seconds, or are refused: it was the last."""
         self._log = log
         self._journal = journal
         self._save_timeout = save_timeout
@@ -104,12 +106,13 @@ class Recorder:
     def _failed(self, error: BaseException) -> None:
         loop = asyncio.get_running_loop()
         since = self._failing_since = self._failing_since if self._failing_since is not None else loop.time()
-        if self._closed or not isinstance(error, StorageError) or loop.time() - since >= self._save_timeout:
+        again = isinstance(error, StorageError) and not isinstance(error, LeaseLost)
+        if self._closed or not again or loop.time() - since >= self._save_timeout:
             self._pending = self._in_flight + self._pending
             self._in_flight = []
             self._settled.set()
             if not self._closed:
                 self._closed = True
-                self._lost()
+                self._lost(error)
             return
         self._retry = loop.call_later(RETRY_SECONDS, self._write)

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 
 from app.clock import Clock
-from app.errors import Draining, ProviderError, StorageError, TooManyRuns
+from app.errors import Draining, LeaseLost, ProviderError, RunStopped, StorageError, TooManyRuns
 from app.eventlog.base import Journal
 from app.eventlog.memory import LiveLog
 from app.models import (
@@ -24,9 +24,10 @@ from app.models import (
     UsageDelta,
 )
 from app.services.asking import Candidate, ask
-from app.services.endings import ABANDONED, BROKEN, INTERRUPTED, NOT_SAVED, TOO_LONG, TOO_SLOW
+from app.services.endings import ABANDONED, BROKEN, CANCELLED, INTERRUPTED, NOT_SAVED, TOO_LONG, TOO_SLOW
 from app.services.live_run import LiveRun
-from app.services.recorder import RETRY_SECONDS, Recorder
+from app.services.recorder import Recorder
+from app.services.saving import Saver
 from app.services.transcript import fold, unfold
 from app.settings import Settings
 from app.store.base import Store
@@ -42,6 +43,7 @@ class RunEngine:
 
     def __init__(self, store: Store, journal: Journal, settings: Settings, clock: Clock) -> None:
         self._store = store
+        self._saver = Saver(store, settings, clock)
         self._journal = journal
         self._settings = settings
         self._clock = clock
@@ -63,6 +65,11 @@ class RunEngine:
     def lives_of(self, owner_id: str) -> Sequence[LiveRun]:
         """This owner's runs that live here."""
         return [live for live in self._lives.values() if live.run.owner_id == owner_id]
+
+    @property
+    def started(self) -> Sequence[LiveRun]:
+        """Those that are durable and have not ended."""
+        return [live for live in self._lives.values() if live.task is not None and live.generating]
 
     @property
     def runs(self) -> int:
@@ -105,7 +112,7 @@ class RunEngine:
         live_log = LiveLog(run.id, message_id=run.message_id, model=run.model, about=about)
         live = LiveRun(run, live_log)
         live.recorder = Recorder(
-            live_log, self._journal, self._settings.save_timeout_seconds, lambda: self.stop(live, NOT_SAVED)
+            live_log, self._journal, self._settings.save_timeout_seconds, partial(self._cannot_write, live)
         )
         live_log.publish(list(unfold(prefix)))
         live.recorder.go_on_after(live_log.pieces)
@@ -141,6 +148,25 @@ class RunEngine:
         live.recorder.close()
         if live.task is not None and live.begun:
             live.task.cancel()
+
+    async def ask_all_to_stop(self, owner_id: str) -> None:
+        """Have this owner's runs stop at whichever replica they are written.
+
+        Raises:
+            StorageError: nobody was asked.
+        """
+        if self._settings.is_shared:
+            await self._store.ask_cancel_all(owner_id, self._clock.now())
+
+    def lose(self) -> None:
+        """This replica's lease is over: others end what it was writing. Nothing more is written of it here."""
+        for live in list(self._lives.values()):
+            live.lost = True
+            self.stop(live, INTERRUPTED)
+
+    def _cannot_write(self, live: LiveRun, error: BaseException) -> None:
+        live.lost = live.lost or isinstance(error, LeaseLost)
+        self.stop(live, CANCELLED if isinstance(error, RunStopped) else NOT_SAVED)
 
     async def stopped(self, live: LiveRun, ending: Ending) -> None:
         """As `stop`, and wait until its upstream is closed and its ending is told; `STOP_SECONDS` at most."""
@@ -281,10 +307,12 @@ class RunEngine:
     async def _end(self, live: LiveRun, ending: Ending) -> None:
         # A cancelled run keeps what was durable when it was stopped; any other keeps all that was said.
         last = [] if ending.status == "cancelled" else live.recorder.rest
-        if ending is not NOT_SAVED and await self._save(live, ending, fold([*live.log.pieces, *last])):
+        if ending is not NOT_SAVED and await self._saver.save(live, ending, fold([*live.log.pieces, *last])):
             live.log.publish(last)
-            self._tell(live, ending)
-            self._forget(live)
+            self._finish(live, ending)
+            return
+        if live.lost and (learnt := await self._saver.learn(live)) is not None:
+            self._finish(live, learnt)
             return
         # Readers are told now what is true; the ending is written down as soon as the disk takes it.
         live.run = msgspec.structs.replace(
@@ -292,36 +320,13 @@ class RunEngine:
         )
         self._tell(live, NOT_SAVED)
         parts = fold(live.log.pieces)
-        while not await self._save_once(live, NOT_SAVED, parts):  # noqa: ASYNC110 - the disk sends no event
+        while not await self._saver.save_once(live, NOT_SAVED, parts) and not live.lost:  # noqa: ASYNC110 - the disk sends no event
             await asyncio.sleep(UNSAVED_RETRY_SECONDS)
         self._forget(live)
 
-    async def _save(self, live: LiveRun, ending: Ending, parts: Sequence[Part]) -> bool:
-        until = asyncio.get_running_loop().time() + self._settings.save_timeout_seconds
-        while not await self._save_once(live, ending, parts):
-            if asyncio.get_running_loop().time() >= until:
-                return False
-            await asyncio.sleep(RETRY_SECONDS)
-        return True
-
-    async def _save_once(self, live: LiveRun, ending: Ending, parts: Sequence[Part]) -> bool:
-        ended = msgspec.structs.replace(
-            live.run,
-            status=ending.status,
-            finish_reason=ending.finish_reason,
-            failure=ending.failure,
-            usage=live.usage,
-            ended_at=live.run.ended_at or self._clock.now(),
-        )
-        try:
-            await self._store.finish(ended, parts)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the ending is not saved, and readers wait for it
-            if not live.save_failed:  # once is enough; it is tried again several times a second
-                log.warning("run.not_saved", run=live.run.id, error=type(error).__name__, where=where(error))
-            live.save_failed = True
-            return False
-        live.run = ended
-        return True
+    def _finish(self, live: LiveRun, ending: Ending) -> None:
+        self._tell(live, ending)
+        self._forget(live)
 
     def _tell(self, live: LiveRun, ending: Ending) -> None:
         for listener in self.on_ended:

@@ -83,7 +83,9 @@ class Titles:
             async with self._turn:
                 prompt = await self._prompt(run, conversation_id)
                 if not await self._budgets.title_fits(run, provider.info.id, prompt):
-                    return  # the first words do; after a later answer there may be more to spend
+                    # The first words do; after a later answer there may be more to spend.
+                    log.info("title.unaffordable", conversation=conversation_id)
+                    return
                 # Claimed before it is asked for, and never given back: a crash must not buy it twice.
                 if await self._conversations.claim_title(run.owner_id, conversation_id):
                     await self._name(run, conversation_id, provider, prompt)

@@ -24,3 +24,14 @@ def unfold(parts: Sequence[Part]) -> Iterator[Piece]:
     for number, part in enumerate(parts):
         for start in range(0, len(part.text), MAX_PIECE_CHARS):
             yield Piece(number, part.kind, start, part.text[start : start + MAX_PIECE_CHARS])
+
+
+def rest(pieces: Sequence[Piece], parts: Sequence[Part]) -> Iterator[Piece]:
+    """What `parts`, a saved message, say after `pieces`, which are its beginning."""
+    last = pieces[-1] if pieces else None
+    for piece in unfold(parts):
+        if last is None or piece.part > last.part:
+            yield piece
+        elif piece.part == last.part and piece.end > last.end:
+            read = max(0, last.end - piece.offset)
+            yield Piece(piece.part, piece.kind, piece.offset + read, piece.text[read:])

@@ -90,12 +90,16 @@ class Store(Protocol):
         """Keep that somebody asked for the run to stop."""
         ...
 
+    async def ask_cancel_all(self, owner_id: str, at: int) -> None:
+        """The same for all runs of this owner's, whichever replica writes them."""
+        ...
+
     async def finish(self, run: Run, parts: Sequence[Part]) -> bool:
         """Keep the end of a run, its whole answer and what it cost, in one fsynced commit. Nothing is set aside then.
 
         Where the run does not say what it used, that is estimated.
 
-        False if it had ended already, or is no longer kept.
+        False if it had ended already, is no longer kept, or is another replica's.
 
         Raises:
             StorageFull, StorageError: nothing was written.
@@ -273,6 +277,14 @@ class Changes(Protocol):
 
     def unlisten(self, owner_id: str, bell: Callable[[], None]) -> None:
         """No longer."""
+        ...
+
+    def owners(self) -> Sequence[str]:
+        """Whose changes are listened to."""
+        ...
+
+    def ring(self, owner_id: str) -> None:
+        """Call the bells of this owner's: another replica has committed a change."""
         ...
 
 

@@ -51,17 +51,25 @@ class SqlChanges:
         if not bells:
             self._bells.pop(owner_id, None)
 
+    def owners(self) -> Sequence[str]:
+        """See `Changes.owners`."""
+        return list(self._bells)
+
+    def ring(self, owner_id: str) -> None:
+        """See `Changes.ring`."""
+        for bell in tuple(self._bells.get(owner_id, ())):
+            bell()
+
     def submit(self, owner_id: str, function: Callable[[Connection], T], *, durable: bool) -> "asyncio.Future[T]":
         """As `Database.submit`, for a `function` that records changes of this owner's."""
-        future = self._database.submit(function, durable=durable)
+        future = self._database.submit(function, durable=durable, owner_id=owner_id)
         future.add_done_callback(lambda done: self._ring(owner_id, done))
         return future
 
     def _ring(self, owner_id: str, done: "asyncio.Future[T]") -> None:
         if not done.cancelled() and done.exception() is not None:
             return  # nothing was committed; a future that was given up tells nothing, and one bell too many is harmless
-        for bell in tuple(self._bells.get(owner_id, ())):
-            bell()
+        self.ring(owner_id)
 
 
 def record(

@@ -61,7 +61,7 @@ class SqlConversations:
             conversations.c.archived == archived, conversations.c.temporary == false()
         )
         if before is not None:
-            statement = statement.where(tuple_(*order) < tuple_(*before))
+            statement = statement.where(tuple_(*order) < tuple_(*before, types=[column.type for column in order]))
         if pinned is not None:
             statement = statement.where(conversations.c.pinned == pinned)
         statement = statement.order_by(*(column.desc() for column in order)).limit(limit)

@@ -1,53 +1,57 @@
-"""The search over SQLite's FTS5, and what other rooms of the store call to keep its index.
+"""The search, and what other rooms of the store call to keep its index, which each engine has its own of.
 
-FTS5 is handed tokens, never text (`words.py`). Every token begins with a mark of its owner, so nobody's search costs
-anything for other people's rows; whose a row is, and whether it may be seen, is decided by its conversation all the
-same. An entry's number is its time, so the index gives the newest first and stops when a page is full.
+Whose a row is, and whether it may be seen, is decided by its conversation, whatever the index says.
 """
 
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
-import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, select
+from sqlalchemy import Connection, Row, delete, select
 
 from app.database import Database
-from app.models import Part
+from app.models import text_of
 from app.store.base import Found, FoundPage
+from app.store.rows import parts_of
+from app.store.search_fts5 import Fts5Index
+from app.store.search_gin import GinIndex
 from app.store.snippet import snippet
 from app.store.tables import search_entries
 from app.store.words import Phrase, index_words, query_words
 
 REMOVED_AT_ONCE = 500  # ids in one statement
-TIDIED_PAGES = 64  # of 4 KB; some 10 ms, so that live answers do not wait
-NUMBERS_AT_ONCE = 500  # in one statement
-_LAST = 2**63 - 1  # SQLite's largest number
+_LAST = 2**63 - 1  # the largest number of either engine
 
-_TAKEN = select(search_entries.c.number).where(search_entries.c.number.in_(bindparam("numbers", expanding=True)))
 
-_parts = msgspec.json.Decoder(tuple[Part, ...])
+class Index(Protocol):
+    """What tells in which entries words are."""
 
-# Plain statements: SQLAlchemy would take as long to compose them as SQLite takes to index a short message.
-_LAST_AMONG = "SELECT max(number) FROM search_entries WHERE number BETWEEN ? AND ?"
-_ENTER = "INSERT INTO search_entries (number, owner_id, conversation_id, message_id) VALUES (?, ?, ?, ?)"
-_INDEX = "INSERT INTO search_index (rowid, words) VALUES (?, ?)"
-# FTS5's way to take out what it keeps no copy of: the same words again.
-_UNINDEX = "INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', ?, ?)"
-_MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
-# CROSS JOIN is SQLite's word for "in this order": the index first, as it is sorted, and no further than the limit.
-_FIND = """
-    SELECT search_index.rowid AS number, search_entries.message_id, messages.parts, conversations.id AS conversation_id,
-           conversations.title, coalesce(messages.created_at, conversations.created_at) AS created_at
-    FROM search_index
-    CROSS JOIN search_entries ON search_entries.number = search_index.rowid
-    CROSS JOIN conversations ON conversations.id = search_entries.conversation_id
-    LEFT JOIN messages ON messages.id = search_entries.message_id
-    WHERE search_index MATCH :words AND search_index.rowid < :before
-      AND conversations.owner_id = :owner_id AND conversations.deleted_at IS NULL AND NOT conversations.temporary
-      AND (search_entries.message_id IS NULL OR messages.owner_id = :owner_id)
-    ORDER BY search_index.rowid DESC LIMIT :limit
-"""
+    def enter(
+        self,
+        connection: Connection,
+        owner_id: str,
+        conversation_id: str,
+        entries: Sequence[tuple[str | None, Sequence[str], int]],
+    ) -> None:
+        """Make entries, sorted by time: message (None: the title), words and time of each."""
+        ...
+
+    def take_out(self, connection: Connection, entries: Sequence[tuple[int, str, Sequence[str]]]) -> None:
+        """Forget the words of entries, whose rows are deleted next: number, owner and words of each."""
+        ...
+
+    def tidy(self, connection: Connection, *, anew: bool) -> bool:
+        """Have what was taken out leave the files, too, a little; whether there is more to do. `anew` begins."""
+        ...
+
+    def find(
+        self, connection: Connection, owner_id: str, phrases: Sequence[Phrase], limit: int, before: int
+    ) -> Sequence[Row[Any]]:
+        """The newest `limit` entries below `before` that hold all phrases, with what is shown of them."""
+        ...
+
+
+_FTS5: Index = Fts5Index()
+_GIN: Index = GinIndex()
 
 
 def add(
@@ -64,35 +68,17 @@ def add(
     To be called in the writer's transaction, once the rows of conversation and message are there, and not for
     temporary conversations. `created_at` is the message's or the conversation's.
     """
-    words = index_words(text)
-    if not words:
-        return
-    number = _free_number(connection, created_at)
-    connection.exec_driver_sql(_ENTER, (number, owner_id, conversation_id, message_id))
-    connection.exec_driver_sql(_INDEX, (number, _marked(owner_id, words)))
-
-
-def marked_words(owner_id: str, text: str) -> str:
-    """The words of a text for `add_all`; empty where it has none. It takes its time, and needs no writer."""
-    words = index_words(text)
-    return _marked(owner_id, words) if words else ""
+    if words := index_words(text):
+        _index(connection).enter(connection, owner_id, conversation_id, [(message_id, words, created_at)])
 
 
 def add_all(
-    connection: Connection, owner_id: str, conversation_id: str, entries: Sequence[tuple[str, str, int]]
+    connection: Connection, owner_id: str, conversation_id: str, entries: Sequence[tuple[str, Sequence[str], int]]
 ) -> None:
-    """Let many messages be found, as `add` does: id, `marked_words` and time of each."""
-    if not entries:
-        return
-    entries = sorted(entries, key=lambda entry: entry[2])
-    numbers = _free_numbers(connection, [created_at for _, _, created_at in entries])
-    rows = [
-        (number, owner_id, conversation_id, message_id)
-        for number, (message_id, _, _) in zip(numbers, entries, strict=True)
-    ]
-    connection.exec_driver_sql(_ENTER, rows)
-    words = [(number, words) for number, (_, words, _) in zip(numbers, entries, strict=True)]
-    connection.exec_driver_sql(_INDEX, words)
+    """Let many messages be found, as `add` does: id, `index_words` and time of each."""
+    if entries:
+        in_order = sorted(entries, key=lambda entry: entry[2])
+        _index(connection).enter(connection, owner_id, conversation_id, in_order)
 
 
 def remove(connection: Connection, texts: Mapping[str, str]) -> None:
@@ -115,12 +101,9 @@ def remove_title(connection: Connection, conversation_id: str, old_title: str) -
 def tidy(connection: Connection, *, anew: bool = False) -> bool:
     """Make the index one piece again, a little at a time; whether there is more to do. `anew` begins.
 
-    What was taken out is not found from that commit on, but its tokens leave the file only with the pieces they are
-    in. So this is for after a deletion: once with `anew`, then until it is False. In all it writes the index once.
+    So this is for after a deletion: once with `anew`, then until it is False. In all it writes the index once.
     """
-    before = _changes(connection)
-    connection.exec_driver_sql(_MERGE, (-TIDIED_PAGES if anew else TIDIED_PAGES,))
-    return _changes(connection) - before >= 2  # FTS5's own sign: it changes one row when there is nothing to merge
+    return _index(connection).tidy(connection, anew=anew)
 
 
 class SqlSearch:
@@ -134,98 +117,31 @@ class SqlSearch:
         phrases = query_words(query)
         if not phrases:
             return FoundPage((), None)
-        asked = {
-            "words": _match(owner_id, phrases),
-            "owner_id": owner_id,
-            "before": _LAST if before is None else max(-_LAST, min(before, _LAST)),
-            "limit": limit + 1,
-        }
+        below = _LAST if before is None else max(-_LAST, min(before, _LAST))
 
         def look(connection: Connection) -> FoundPage:
-            rows = connection.exec_driver_sql(_FIND, asked).all()
+            rows = _index(connection).find(connection, owner_id, phrases, limit + 1, below)
             items = tuple(_found(row, snippet(_text(row), phrases)) for row in rows[:limit])
             return FoundPage(items, items[-1].number if len(rows) > limit else None)
 
         return await self._database.read(look)
 
 
-def _changes(connection: Connection) -> int:
-    return connection.exec_driver_sql("SELECT total_changes()").scalar_one()
-
-
-def _match(owner_id: str, phrases: Sequence[Phrase]) -> str:
-    """The phrases in FTS5's syntax. Tokens are letters, digits and pictures only, so nothing in them needs care."""
-    return " AND ".join(f'"{_marked(owner_id, phrase.tokens)}"{"*" * phrase.begins}' for phrase in phrases)
-
-
-def _marked(owner_id: str, tokens: Sequence[str]) -> str:
-    """Each token after its owner's mark: always the same number of letters, so that no two owners' tokens are equal.
-
-    (Marks of 40 bits may be. Then two owners share postings, and the conversation tells them apart.)
-    """
-    mark = blake2b(owner_id.encode(), digest_size=5).hexdigest()
-    return mark + f" {mark}".join(tokens)
-
-
-def _free_number(connection: Connection, created_at: int) -> int:
-    """`created_at`, or a number soon after it: looks at 1, 2, 4, … numbers for some behind which there is room.
-
-    So a thousand messages of one moment, as an import may bring them, stay in their order and cost ten looks each.
-    """
-    first, width = created_at, 1
-    while True:
-        last = connection.exec_driver_sql(_LAST_AMONG, (first, first + width - 1)).scalar()
-        if last is None:
-            return first
-        if last < first + width - 1:
-            return last + 1
-        first, width = first + width, width * 2
-
-
-def _free_numbers(connection: Connection, times: Sequence[int]) -> list[int]:
-    """A number for each of `times`, which are sorted: mostly one look for all of them."""
-    numbers: list[int] = []
-    while len(numbers) < len(times):
-        wanted = _one_after_another(times[len(numbers) :], numbers[-1] + 1 if numbers else 0)
-        taken = _taken(connection, wanted)
-        for place, number in enumerate(wanted):
-            if number not in taken:
-                numbers.append(number)
-                continue
-            numbers.append(_free_number(connection, number))
-            if place + 1 < len(wanted) and wanted[place + 1] <= numbers[-1]:
-                break  # the others move, too: look again
-    return numbers
-
-
-def _one_after_another(times: Sequence[int], least: int) -> list[int]:
-    numbers: list[int] = []
-    for created_at in times:
-        numbers.append(max(created_at, least))
-        least = numbers[-1] + 1
-    return numbers
-
-
-def _taken(connection: Connection, numbers: Sequence[int]) -> set[int]:
-    taken: set[int] = set()
-    for start in range(0, len(numbers), NUMBERS_AT_ONCE):
-        taken.update(connection.scalars(_TAKEN, {"numbers": numbers[start : start + NUMBERS_AT_ONCE]}))
-    return taken
+def _index(connection: Connection) -> Index:
+    return _GIN if connection.dialect.name == "postgresql" else _FTS5
 
 
 def _take_out(connection: Connection, entries: Sequence[tuple[Row[Any], str]]) -> None:
     if not entries:
         return
-    words = [(row.number, _marked(row.owner_id, index_words(text))) for row, text in entries]
-    connection.exec_driver_sql(_UNINDEX, words)
-    connection.execute(delete(search_entries).where(search_entries.c.number.in_([number for number, _ in words])))
+    words = [(row.number, row.owner_id, index_words(text)) for row, text in entries]
+    _index(connection).take_out(connection, words)
+    connection.execute(delete(search_entries).where(search_entries.c.number.in_([number for number, _, _ in words])))
 
 
 def _text(row: Row[Any]) -> str:
     """What was said, or the title."""
-    if row.message_id is None:
-        return row.title
-    return "".join(part.text for part in _parts.decode(row.parts) if part.kind == "text")
+    return row.title if row.message_id is None else text_of(parts_of(row.parts))
 
 
 def _found(row: Row[Any], text: str) -> Found:

@@ -58,7 +58,7 @@ class SqlStore:
             else:
                 tree.plant(connection, run, place)
             accepted = usages.reserve(connection, run, charge) if charge is not None else run
-            connection.execute(insert(runs).values(**run_columns(run)))
+            connection.execute(insert(runs).values(**run_columns(run), replica_id=self._database.replica))
             if key is not None:
                 connection.execute(
                     insert(idempotency_keys).values(
@@ -102,16 +102,29 @@ class SqlStore:
         """See `Store.ask_cancel`."""
         await self._update(run, {"cancel_requested_at": at})
 
+    async def ask_cancel_all(self, owner_id: str, at: int) -> None:
+        """See `Store.ask_cancel_all`."""
+        statement = update(runs).where(owned(runs, owner_id), LIVE).values(cancel_requested_at=at)
+
+        def write(connection: Connection) -> None:
+            connection.execute(statement)
+
+        await self._database.submit(write, durable=False, owner_id=owner_id)
+
     async def finish(self, run: Run, parts: Sequence[Part]) -> bool:
         """See `Store.finish`."""
-        return await self._submit(run, lambda connection: _end(connection, run, parts), durable=True)
+
+        def write(connection: Connection) -> bool:
+            return _end(connection, run, parts, self._database.replica)
+
+        return await self._submit(run, write, durable=True)
 
     async def spend(self, owner_id: str, purpose: Purpose, model: str, usage: Usage, more: Extra | None = None) -> None:
         """See `Store.spend`."""
         made: dict[str, Any] = {"id": self._clock.new_id(), "created_at": self._clock.now()}
         row = {**made, "owner_id": owner_id, "purpose": purpose, "model": model}
         await self._database.submit(
-            lambda connection: usages.spend(connection, row, usage, more or Extra()), durable=True
+            lambda connection: usages.spend(connection, row, usage, more or Extra()), durable=True, owner_id=owner_id
         )
 
     async def sweep(self) -> int:
@@ -170,7 +183,7 @@ class SqlStore:
 
     async def _submit(self, run: Run, write: Callable[[Connection], T], *, durable: bool) -> T:
         if run.conversation_id is None:
-            return await self._database.submit(write, durable=durable)
+            return await self._database.submit(write, durable=durable, owner_id=run.owner_id)
         return await self._changes.submit(run.owner_id, write, durable=durable)
 
 
@@ -179,12 +192,20 @@ def recover(
     texts: Mapping[str, Iterable[Piece]],
     whole: Callable[[Sequence[Part], Iterable[Piece]], tuple[Part, ...]],
     now: int,
+    replica_id: str | None = None,
 ) -> int:
     """After a crash: end the runs that were left over, with the text that the journal kept; returns how many.
 
-    `whole` puts what an answer began with and what its run wrote together.
+    `whole` puts what an answer began with and what its run wrote together. With `replica_id`: that replica's, of those
+    that `texts` has.
     """
-    statement = select(runs, messages.c.parts).join(messages, messages.c.id == runs.c.message_id).where(LIVE)
+    statement = (
+        select(runs, messages.c.parts)
+        .join(messages, messages.c.id == runs.c.message_id)
+        .where(LIVE, runs.c.replica_id == replica_id)
+    )
+    if replica_id is not None:
+        statement = statement.where(runs.c.id.in_(texts))
     left = connection.execute(statement).all()
     for row in left:
         run = run_of(row)
@@ -192,13 +213,14 @@ def recover(
         failure = STOPPED if cancelled else SERVICE_STOPPED
         status = "cancelled" if cancelled else "interrupted"
         ended = msgspec.structs.replace(run, status=status, failure=failure, ended_at=now)
-        _end(connection, ended, whole(parts_of(row.parts), texts.get(run.id, ())))
+        _end(connection, ended, whole(parts_of(row.parts), texts.get(run.id, ())), replica_id)
     return len(left)
 
 
-def _end(connection: Connection, run: Run, parts: Sequence[Part]) -> bool:
-    """The compare-and-set that makes sure of one ending."""
-    statement = update(runs).where(runs.c.id == run.id, owned(runs, run.owner_id), LIVE).values(**run_columns(run))
+def _end(connection: Connection, run: Run, parts: Sequence[Part], replica_id: str | None) -> bool:
+    """The compare-and-set that makes sure of one ending, by who owns the run."""
+    mine = (runs.c.id == run.id, owned(runs, run.owner_id), runs.c.replica_id == replica_id, LIVE)
+    statement = update(runs).where(*mine).values(**run_columns(run))
     if connection.execute(statement).rowcount == 0:
         return False
     usages.settle(connection, run, parts)  # before the answer is written, so that what it began with still stands

@@ -1,10 +1,12 @@
 """The schema. Times are milliseconds since 1970, UTC. A change here needs a migration; a test compares the two."""
 
 from sqlalchemy import (
+    ARRAY,
     DDL,
     BigInteger,
     Boolean,
     Column,
+    DateTime,
     Float,
     ForeignKey,
     Index,
@@ -115,6 +117,8 @@ runs = Table(
     Column("ended_at", BigInteger),
     Column("conversation_id", String(26), ForeignKey("conversations.id")),
     Column("left_out", Integer, nullable=False, server_default=text("0")),
+    Column("replica_id", String(26)),  # who writes it, or wrote it; with SQLite nobody else could
+    Column("read_at", DateTime(timezone=True)),  # by the database's clock: by a reader at another replica
 )
 # Recovery looks for the few that have not ended, the list for those of one conversation; these hold only them.
 Index("ix_runs_live", runs.c.status, sqlite_where=_LIVE, postgresql_where=_LIVE)
@@ -203,18 +207,64 @@ search_entries = Table(
     Column("conversation_id", String(26), ForeignKey("conversations.id"), nullable=False, index=True),
     Column("message_id", String(26), ForeignKey("messages.id"), index=True),  # None: the title
 )
+# ── Of SQLite alone ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+sqlite_metadata = MetaData(naming_convention=NAMING)
+
 # The index itself: tokens by the number of their entry, as `words.py` makes them: for the tokenizer whatever is not
 # ASCII is a letter. It holds no text, so whoever takes an entry out says its words.
 SEARCH_INDEX = "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', tokenize='ascii')"
 # Each commit adds a piece to the index; merged at 8 of a size, not at 4, writing takes a third less, and seldom long.
 SEARCH_PIECES = "INSERT INTO search_index (search_index, rank) VALUES ('automerge', 8)"
-event.listen(metadata, "after_create", DDL(SEARCH_INDEX).execute_if(dialect="sqlite"))
-event.listen(metadata, "after_create", DDL(SEARCH_PIECES).execute_if(dialect="sqlite"))
+event.listen(sqlite_metadata, "after_create", DDL(SEARCH_INDEX))
+event.listen(sqlite_metadata, "after_create", DDL(SEARCH_PIECES))
 
 # Written by eventlog/sqlite.py alone: one row a commit, no index but the row's number.
 journal = Table(
     "journal",
-    metadata,
+    sqlite_metadata,
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("pieces", LargeBinary, nullable=False),
+)
+
+# ── Of PostgreSQL alone ─────────────────────────────────────────────────────────────────────────────────────────────
+
+postgres_metadata = MetaData(naming_convention=NAMING)
+
+# Who owns runs. A lease that is over lets others fence the replica, in a commit that its own commits wait for.
+replicas = Table(
+    "replicas",
+    postgres_metadata,
+    Column("id", String(26), primary_key=True),  # of one life of a replica: whoever comes back has another one
+    Column("lease_until", DateTime(timezone=True), nullable=False),  # by the database's clock
+    Column("fenced_at", DateTime(timezone=True)),
+)
+
+# Written by eventlog/postgres.py alone: what a run said in one commit.
+run_journal = Table(
+    "run_journal",
+    postgres_metadata,
+    Column("run_id", String(26), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("pieces", LargeBinary, nullable=False),
+)
+
+# The words of an entry of the search, as numbers; see search_gin.py.
+search_words = Table(
+    "search_words",
+    postgres_metadata,
+    Column("number", BigInteger, ForeignKey(search_entries.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("words", ARRAY(BigInteger), nullable=False),
+)
+Index("ix_search_words_words", search_words.c.words, postgresql_using="gin")
+
+# Whose open streams end on every replica: of a user, or of one session or key. For a minute.
+cuts = Table(
+    "cuts",
+    postgres_metadata,
+    Column("id", String(26), primary_key=True),
+    Column("user_id", String(26)),
+    Column("credential", String(64)),
+    Column("replica_id", String(26)),  # whose readers are cut off already
+    Column("made_at", DateTime(timezone=True), nullable=False, index=True),  # by the database's clock
 )

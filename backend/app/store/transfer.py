@@ -19,9 +19,11 @@ from app.store.base import Opened, Planted, Tree
 from app.store.changes import SqlChanges
 from app.store.rows import message_columns, message_of, owned, select_messages
 from app.store.tables import conversations, messages
+from app.store.words import index_words
 
 PAGE_CHARS = 512 * 1024  # of messages that an export holds at a time, unless a single one is longer
 PAGE_ROWS = 500
+ROWS_AT_ONCE = 16  # read ahead: most pages end with their characters
 BATCH_SECONDS = 0.015  # what a batch is to take: it may take 50 ms, and the machine is not always idle
 FIRST_BATCH = 10_000  # in characters; from then on as many as took the time
 LEAST_BATCH = 2_000
@@ -166,7 +168,7 @@ class SqlTransfers:
         while left:
             batch = self._batch(left)
             owner_id = batch[0].planting.owner_id
-            words = await asyncio.to_thread(_words, owner_id, batch)
+            words = await asyncio.to_thread(_words, batch)
             began = self._clock.monotonic()
             await self._changes.submit(owner_id, partial(_write, batch, words), durable=False)
             self.pace.took(self._clock.monotonic() - began)
@@ -222,7 +224,7 @@ class _Slice(NamedTuple):
         return None if some.ends else _Slice(self.planting, some.stop or 0)
 
 
-def _write(batch: "Sequence[_Slice]", words: Mapping[str, str], connection: Connection) -> None:
+def _write(batch: "Sequence[_Slice]", words: Mapping[str, Sequence[str]], connection: Connection) -> None:
     """Write a batch, in the writer's thread."""
     for some in batch:
         if some.start == 0:
@@ -265,7 +267,7 @@ class _Planting:
             tree.retitle(connection, self._there, given.title)
         change_log.record(connection, self.owner_id, "created", free, self._now)
 
-    def add(self, connection: Connection, some: _Slice, words: Mapping[str, str]) -> None:
+    def add(self, connection: Connection, some: _Slice, words: Mapping[str, Sequence[str]]) -> None:
         """Add those of these messages that are not there; with the last of all, show the branch that was shown."""
         here = _conversations(connection, [self._there.id]) if some.start else None
         self.whole = self.whole and (here is None or here.get(self._there.id) == self.owner_id)
@@ -347,9 +349,9 @@ class _Planting:
         )
 
 
-def _words(owner_id: str, batch: "Sequence[_Slice]") -> Mapping[str, str]:
+def _words(batch: "Sequence[_Slice]") -> Mapping[str, Sequence[str]]:
     """What the search is told of each message, by its id in the file. It takes longer to find out than to write."""
-    found = {message.id: search.marked_words(owner_id, message.text) for some in batch for message in some.messages}
+    found = {message.id: index_words(message.text) for some in batch for message in some.messages}
     return {message_id: words for message_id, words in found.items() if words}
 
 
@@ -370,7 +372,7 @@ def _messages(connection: Connection, ids: Sequence[str]) -> dict[str, _Row]:
 def _some(connection: Connection, statement: Select[Any]) -> Iterator[Message]:
     """The first rows, as many as are held at a time: the others are not even read."""
     room = PAGE_CHARS
-    with connection.execute(statement, execution_options={"yield_per": 16}) as rows:
+    with connection.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE}) as rows:
         for row in rows:
             message = message_of(row)
             yield message

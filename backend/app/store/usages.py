@@ -76,7 +76,7 @@ class SqlUsages:
             _change(connection, row, {"output_tokens": held, "cost_micros": cost})
             return held
 
-        return await self._database.submit(write, durable=False)
+        return await self._database.submit(write, durable=False, owner_id=run.owner_id)
 
     async def of(
         self, owner_id: str, since: int, limit: int, before: tuple[int, str, str] | None
@@ -253,7 +253,9 @@ def _by_day(since: int, limit: int, before: tuple[int, str, str] | None) -> Any:
         .order_by(*(column.desc() for column in place))
         .limit(limit)
     )
-    return rows.where(days.day <= before[0], tuple_(*place) < before) if before is not None else rows
+    if before is None:
+        return rows
+    return rows.where(days.day <= before[0], tuple_(*place) < tuple_(*before, types=[column.type for column in place]))
 
 
 def _day_of_use(row: Row[Any]) -> DayOfUse:

@@ -59,7 +59,7 @@ class Services(msgspec.Struct, frozen=True):
     connections: Connections
     metrics: Metrics
     trials: Trials
-    ready: Callable[[], Awaitable[None]]
+    ready: Callable[[], Awaitable[str | None]]
 
 
 async def _services(request: Request) -> Services:

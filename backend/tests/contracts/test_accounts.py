@@ -9,23 +9,18 @@ from app.accounts import sql
 from app.accounts.base import Newcomer, Session, User
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock
-from app.database import Database
 from app.errors import NameTaken, NotSignedIn
-from app.store import schema
+from tests.support.databases import ENGINES, migrated
 
 NOW = 1_000
 LATER = 10**15
 
 
-@pytest.fixture
-async def accounts(tmp_path: Path) -> AsyncGenerator[SqlAccounts]:
-    """Accounts in a file."""
-    database = Database(tmp_path / "accounts.db")
-    database.open()
-    database.alone(schema.migrate)
-    database.start()
-    yield SqlAccounts(database, Clock().now)
-    await database.close()
+@pytest.fixture(params=ENGINES)
+async def accounts(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[SqlAccounts]:
+    """Accounts over one engine."""
+    async with migrated(tmp_path, request.param) as database:
+        yield SqlAccounts(database, Clock().now)
 
 
 async def somebody(accounts: SqlAccounts, name: str = "ann", subject: str | None = None) -> User:

@@ -21,7 +21,7 @@ from app.account_bodies import NewInvitation, NewKey, PasswordChange, SignIn, Si
 from app.accounts.base import Role
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import LastAdministrator, NotAllowed, NotSignedIn, WrongPassword
 from app.models import Principal
 from app.services.account_service import AccountService
@@ -59,6 +59,9 @@ class NoRuns:
 
     def lives_of(self, owner_id: str) -> list[Any]:
         return []
+
+    async def ask_all_to_stop(self, owner_id: str) -> None:
+        pass
 
 
 @dataclass
@@ -126,7 +129,7 @@ class Doors(RuleBasedStateMachine):
             self.join(0, role)
 
     async def _open(self) -> None:
-        self.database = Database(self.folder / f"{self.crashes}.db")
+        self.database = SqliteDatabase(self.folder / f"{self.crashes}.db")
         self.database.open()
         self.database.alone(schema.migrate)
         self.database.start()

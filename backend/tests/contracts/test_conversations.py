@@ -1,9 +1,7 @@
 """The contract of the conversations' store: whose they are, how long they are kept, and what is told of them."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +12,7 @@ from sqlalchemy import Connection
 
 from app.clock import Clock
 from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import ConversationNotFound, MessageNotFound
 from app.models import Conversation, Part, Run, Usage
 from app.store import conversations as conversation_store
@@ -22,7 +21,7 @@ from app.store.base import Change, Place, Question
 from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
-from tests.support.databases import count, migrated
+from tests.support.databases import ENGINES, count, fetched, migrated
 
 HOUR = 3600 * 1000  # milliseconds
 DAY = 24 * HOUR
@@ -94,13 +93,23 @@ class Kit(NamedTuple):
         return commits
 
 
-@pytest.fixture(params=["sqlite"])
+def kit_of(database: Database) -> Kit:
+    clock, changes = MovedClock(), SqlChanges(database)
+    store = sql.SqlStore(database, changes, clock, run_retention_hours=24)
+    return Kit(store, SqlConversations(database, changes, clock), changes, SqlSearch(database), clock, database)
+
+
+@pytest.fixture(params=ENGINES)
 async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
-    assert request.param == "sqlite"
+    async with migrated(tmp_path, request.param) as database:
+        yield kit_of(database)
+
+
+@pytest.fixture
+async def file_kit(tmp_path: Path) -> AsyncGenerator[Kit]:
+    """Where what is looked at is SQLite's alone: its file, and the steps that it takes."""
     async with migrated(tmp_path) as database:
-        clock, changes = MovedClock(), SqlChanges(database)
-        store = sql.SqlStore(database, changes, clock, run_retention_hours=24)
-        yield Kit(store, SqlConversations(database, changes, clock), changes, SqlSearch(database), clock, database)
+        yield kit_of(database)
 
 
 # ── Whose they are ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -183,21 +192,23 @@ async def test_a_long_one_is_hidden_at_once_and_goes_in_small_commits(
     assert [count(kit.database, table) for table in ("conversations", "messages", "search_entries")] == [1, 2, 3]
 
 
-async def test_nothing_that_was_deleted_is_left_in_the_files(kit: Kit) -> None:
-    kept = await kit.conversation(title="kept", titled="given")
-    await kit.answered(kept, "kept?", "kept!")
-    gone = await kit.conversation(title="canary", titled="given", system="canary")
+async def test_nothing_that_was_deleted_is_left_in_the_files(file_kit: Kit) -> None:
+    assert isinstance(file_kit.database, SqliteDatabase)
+    path = file_kit.database.path
+    kept = await file_kit.conversation(title="kept", titled="given")
+    await file_kit.answered(kept, "kept?", "kept!")
+    gone = await file_kit.conversation(title="canary", titled="given", system="canary")
     for _ in range(30):
-        await kit.answered(gone, "canary? " * 50, "카나리아 canary! " * 500)
-    assert left_in_files(kit.database.path, "canary", "카나리아")
-    await kit.conversations.delete("ann", gone.id)
-    await kit.erased()
-    while await kit.conversations.tidy():
+        await file_kit.answered(gone, "canary? " * 50, "카나리아 canary! " * 500)
+    assert left_in_files(path, "canary", "카나리아")
+    await file_kit.conversations.delete("ann", gone.id)
+    await file_kit.erased()
+    while await file_kit.conversations.tidy():
         pass
-    await kit.conversations.scrub()
-    assert not left_in_files(kit.database.path, "canary", "카나리아", "나리")
-    assert left_in_files(kit.database.path, "kept")
-    assert await kit.found(query="kept") == 3
+    await file_kit.conversations.scrub()
+    assert not left_in_files(path, "canary", "카나리아", "나리")
+    assert left_in_files(path, "kept")
+    assert await file_kit.found(query="kept") == 3
 
 
 def left_in_files(database: Path, *words: str) -> bool:
@@ -211,8 +222,7 @@ async def test_what_was_spent_outlives_what_it_was_spent_on(kit: Kit) -> None:
     await kit.answered(conversation)
     await kit.store.spend("ann", "title", "m", Usage(1, 2))
     await kit.conversations.delete("ann", conversation.id)
-    with closing(sqlite3.connect(kit.database.path)) as other:
-        spent = other.execute("SELECT purpose, input_tokens, output_tokens FROM usages ORDER BY id").fetchall()
+    spent = fetched(kit.database, "SELECT purpose, input_tokens, output_tokens FROM usages ORDER BY id")
     assert spent == [("answer", 5, 7), ("title", 1, 2)]
 
 
@@ -344,14 +354,14 @@ async def test_changes_are_kept_for_a_day_and_older_places_are_told_so(kit: Kit)
 # ── The tree ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_page_costs_what_it_returns_however_long_the_branch_and_large_the_tree(kit: Kit) -> None:
+async def test_a_page_costs_what_it_returns_however_long_the_branch_and_large_the_tree(file_kit: Kit) -> None:
     costs: dict[int, int] = {}
     for length in (20, 200):
-        conversation, parent = await kit.conversation(), None
+        conversation, parent = await file_kit.conversation(), None
         for number in range(length // 2):
-            parent = (await kit.answered(conversation, f"{number}?", parent=parent)).message_id
+            parent = (await file_kit.answered(conversation, f"{number}?", parent=parent)).message_id
         assert parent is not None
-        costs[length] = await kit.database.read(partial(cost, conversation=conversation, leaf=parent))
+        costs[length] = await file_kit.database.read(partial(cost, conversation=conversation, leaf=parent))
     assert costs[200] < 1.2 * costs[20]
 
 

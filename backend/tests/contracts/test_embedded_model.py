@@ -20,6 +20,7 @@ from app.providers.local import LocalProvider, problem
 from app.settings import BACKEND
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.alone  # the model's threads wait for each other by spinning, one on each core
 ONE_WORD = Prompt((Turn("user", "Say hello."),), max_tokens=8, temperature=0)
 LONG = Prompt((Turn("user", "Tell a very long story about the sea."),), max_tokens=1000, temperature=0.7)
 

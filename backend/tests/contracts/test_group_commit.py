@@ -4,16 +4,18 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncGenerator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from app.database import Database, Write
+from app.engines.sqlite import SqliteDatabase
 from app.errors import StorageError, StorageFull
+from tests.support.databases import ENGINES, closed, fetched, fill_disk, free_disk
 
 NORMAL, FULL = 1, 2  # values of PRAGMA synchronous
 BIG = 4 << 20
@@ -35,7 +37,8 @@ class Note(Write):
 
     def apply(self, connection: Connection) -> None:
         self._story.append(f"apply {self.word}")
-        self.level = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+        if connection.dialect.name == "sqlite":
+            self.level = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
         note(connection, self.word)
 
     def settle(self, result: Any, error: Exception | None) -> None:
@@ -59,7 +62,7 @@ class Held(Note):
 
 
 def note(connection: Connection, word: str) -> None:
-    connection.exec_driver_sql("INSERT INTO notes (word) VALUES (?)", (word,))
+    connection.execute(text("INSERT INTO notes (word) VALUES (:word)"), {"word": word})
 
 
 def fail_after(connection: Connection, word: str) -> None:
@@ -73,24 +76,33 @@ def nothing(connection: Connection) -> None:
 
 def committed(database: Database) -> list[str]:
     """What any other process can read now."""
-    with closing(sqlite3.connect(database.path)) as other:
-        return [word for (word,) in other.execute("SELECT word FROM notes ORDER BY seq")]
+    return [word for (word,) in fetched(database, "SELECT word FROM notes ORDER BY seq")]
 
 
-async def opened(path: Path) -> Database:
-    database = Database(path)
-    await asyncio.to_thread(database.open)
-    table = "CREATE TABLE notes (seq INTEGER PRIMARY KEY, word TEXT NOT NULL)"
-    await asyncio.to_thread(database.alone, lambda connection: connection.exec_driver_sql(table))
-    database.start()
-    return database
+@asynccontextmanager
+async def opened(folder: Path, engine: str) -> AsyncGenerator[Database]:
+    """One with a table for notes."""
+    async with closed(folder, engine) as database:
+        await asyncio.to_thread(database.open)
+        key = "INTEGER PRIMARY KEY" if engine == "sqlite" else "SERIAL PRIMARY KEY"
+        table = f"CREATE TABLE notes (seq {key}, word TEXT NOT NULL)"
+        await asyncio.to_thread(database.alone, lambda connection: connection.exec_driver_sql(table))
+        database.start()
+        yield database
+
+
+@pytest.fixture(params=ENGINES)
+async def database(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Database]:
+    async with opened(tmp_path, request.param) as database:
+        yield database
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncGenerator[Database]:
-    database = await opened(tmp_path / "chat.db")
-    yield database
-    await database.close()
+async def file(tmp_path: Path) -> AsyncGenerator[SqliteDatabase]:
+    """Where what is looked at is SQLite's alone."""
+    async with opened(tmp_path, "sqlite") as database:
+        assert isinstance(database, SqliteDatabase)
+        yield database
 
 
 async def held(database: Database, story: list[str]) -> Held:
@@ -166,11 +178,8 @@ async def test_a_write_that_fails_is_undone_alone(database: Database) -> None:
 
 
 async def test_a_full_disk_fails_the_whole_commit_and_is_over_once_there_is_room(database: Database) -> None:
-    def limit(pages: int) -> None:
-        database._raw.execute(f"PRAGMA max_page_count={pages}")
-
     await database.submit(lambda connection: note(connection, "kept"), durable=True)
-    limit(1)
+    await fill_disk(database)
     outcomes = await asyncio.gather(
         database.submit(lambda connection: note(connection, "small"), durable=False),
         database.submit(lambda connection: note(connection, "x" * BIG), durable=False),
@@ -180,38 +189,36 @@ async def test_a_full_disk_fails_the_whole_commit_and_is_over_once_there_is_room
     assert [type(outcome) for outcome in outcomes] == [StorageFull] * 3
     assert committed(database) == ["kept"]
     assert isinstance(database.trouble, StorageFull)
-    limit(1 << 20)
+    await free_disk(database)
     await database.probe()
     assert database.trouble is None
     await database.submit(lambda connection: note(connection, "x" * BIG), durable=True)
     assert committed(database) == ["kept", "x" * BIG]
 
 
-async def test_a_file_that_another_process_holds_fails_the_commit_and_readers_go_on(database: Database) -> None:
-    database._raw.execute("PRAGMA busy_timeout=20")
-    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+async def test_a_file_that_another_process_holds_fails_the_commit_and_readers_go_on(file: SqliteDatabase) -> None:
+    file._raw.execute("PRAGMA busy_timeout=20")
+    with closing(sqlite3.connect(file.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StorageError) as refused:
-            await database.submit(lambda connection: note(connection, "lost"), durable=True)
+            await file.submit(lambda connection: note(connection, "lost"), durable=True)
         assert (refused.value.status, refused.value.retry_after) == (503, 5)
         with pytest.raises(StorageError):
-            await database.probe()
-        count = await database.read(
-            lambda connection: connection.exec_driver_sql("SELECT count(*) FROM notes").scalar()
-        )
+            await file.probe()
+        count = await file.read(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM notes").scalar())
         assert count == 0
         other.execute("ROLLBACK")
-    await database.probe()
-    assert database.trouble is None
-    assert committed(database) == []
+    await file.probe()
+    assert file.trouble is None
+    assert committed(file) == []
 
 
-async def test_a_commit_is_fsynced_exactly_when_it_holds_a_durable_write(database: Database) -> None:
+async def test_a_commit_is_fsynced_exactly_when_it_holds_a_durable_write(file: SqliteDatabase) -> None:
     story: list[str] = []
     for durable, expected in ((False, NORMAL), (True, FULL), (False, NORMAL)):
         one, two = Note("text", story), Note("end", story, durable=durable)
-        database.add(one)
-        database.add(two)
+        file.add(one)
+        file.add(two)
         await two.settled.wait()
         assert (one.level, two.level) == (expected, expected)
 
@@ -225,8 +232,7 @@ async def test_a_write_stands_though_whoever_asked_has_gone(database: Database) 
     assert committed(database) == ["first", "orphan", "last"]
 
 
-async def test_closing_waits_for_what_was_submitted(tmp_path: Path) -> None:
-    database = await opened(tmp_path / "closing.db")
+async def test_closing_waits_for_what_was_submitted(database: Database) -> None:
     first = await held(database, [])
     database.submit(lambda connection: note(connection, "second"), durable=False)
     closing_task = asyncio.create_task(database.close())
@@ -243,17 +249,13 @@ async def test_a_reader_cannot_write(database: Database) -> None:
     assert committed(database) == []
 
 
-async def test_what_runs_alone_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
-    database = Database(tmp_path / "alone.db")
-    await asyncio.to_thread(database.open)
-
+async def test_what_runs_alone_is_kept_whole_or_not_at_all(database: Database) -> None:
     def half(connection: Connection) -> None:
         connection.exec_driver_sql("CREATE TABLE half (word TEXT)")
-        connection.exec_driver_sql("INSERT INTO half VALUES ('x')")
+        note(connection, "half")
         raise ValueError("half")
 
     with pytest.raises(ValueError, match=r"^half$"):
         await asyncio.to_thread(database.alone, half)
-    await database.close()
-    with closing(sqlite3.connect(database.path)) as other:
-        assert other.execute("SELECT name FROM sqlite_master").fetchall() == []
+    await asyncio.to_thread(database.alone, lambda connection: connection.exec_driver_sql("CREATE TABLE half (n INT)"))
+    assert committed(database) == []

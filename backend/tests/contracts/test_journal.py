@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
 
 from app.database import Database
-from app.errors import StorageFull
-from app.eventlog import sqlite as journals
+from app.engines.postgres import PostgresDatabase
+from app.engines.sqlite import SqliteDatabase
+from app.errors import RunStopped, StorageFull
+from app.eventlog import postgres as in_postgresql
+from app.eventlog import sqlite as in_file
 from app.eventlog.base import Journal
 from app.models import Piece
-from tests.support.databases import migrated
+from tests.support.databases import ENGINES, count, fill_disk, free_disk, migrated
 from tests.support.waiting import until
 
 
@@ -29,31 +33,79 @@ class Kit(NamedTuple):
     folder: Path
 
     def after_a_kill(self) -> dict[str, list[Piece]]:
-        """What recovery reads from the files as they are now."""
+        """What recovery reads from what is kept now."""
+        if isinstance(self.database, PostgresDatabase):
+            return in_postgres(self.database)
+        assert isinstance(self.database, SqliteDatabase)
         copy = self.folder / "after-a-kill.db"
         for suffix in ("", "-wal"):
             shutil.copy(f"{self.database.path}{suffix}", f"{copy}{suffix}")
         engine = create_engine(f"sqlite:///{copy}")
         with engine.connect() as connection:
-            found = journals.recover(connection)
+            found = in_file.recover(connection)
         engine.dispose()
         return found
 
     def rows(self) -> int:
         """How long it is."""
-        with closing(sqlite3.connect(self.database.path)) as other:
-            return other.execute("SELECT count(*) FROM journal").fetchone()[0]
+        return count(self.database, "journal" if isinstance(self.database, SqliteDatabase) else "run_journal")
 
     async def trimmed(self, rows: int = 0) -> None:
         """Wait until it has so many rows."""
         await until(lambda: self.rows() == rows, f"the journal has {rows} rows, it has {self.rows()}")
 
 
-@pytest.fixture(params=["sqlite"])
+def in_postgres(database: PostgresDatabase) -> dict[str, list[Piece]]:
+    """What another session reads."""
+    engine = create_engine("postgresql+psycopg://", creator=database.connect, poolclass=NullPool)
+    with engine.connect() as connection:
+        run_ids = list(connection.exec_driver_sql("SELECT DISTINCT run_id FROM run_journal").scalars())
+        return in_postgresql.recover(connection, run_ids)
+
+
+def make_runs(connection: Connection) -> None:
+    """PostgreSQL's journal asks of each run whether it may still be added to."""
+    names = ["one", "two", "old", "long", "young", "silent", "live"]
+    names += [f"{kind}-{number}" for kind in ("run", "short", "live") for number in range(50)]
+    connection.exec_driver_sql(
+        "INSERT INTO messages (id, owner_id, role, parts, created_at) "
+        "SELECT name, 'ann', 'assistant', '[]', 0 FROM unnest(%s::text[]) AS run (name)",
+        (names,),
+    )
+    connection.exec_driver_sql(
+        "INSERT INTO runs (id, owner_id, message_id, model, status, attempts, created_at) "
+        "SELECT name, 'ann', name, 'm', 'running', 1, 0 FROM unnest(%s::text[]) AS run (name)",
+        (names,),
+    )
+
+
+def kit_of(database: Database, folder: Path) -> Kit:
+    if isinstance(database, SqliteDatabase):
+        return Kit(in_file.SqliteJournal(database), database, folder)
+    return Kit(in_postgresql.PostgresJournal(database), database, folder)
+
+
+@pytest.fixture(params=ENGINES)
 async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
-    assert request.param == "sqlite"
+    async with migrated(tmp_path, request.param) as database:
+        if request.param == "postgresql":
+            await database.submit(make_runs, durable=True)
+        yield kit_of(database, tmp_path)
+
+
+@pytest.fixture
+async def file_kit(tmp_path: Path) -> AsyncGenerator[Kit]:
+    """SQLite's rows hold what all runs said in one commit, so only there they wait for each other."""
     async with migrated(tmp_path) as database:
-        yield Kit(journals.SqliteJournal(database), database, tmp_path)
+        yield kit_of(database, tmp_path)
+
+
+@pytest.fixture
+async def server_kit(tmp_path: Path) -> AsyncGenerator[Kit]:
+    """PostgreSQL's are read by others, too."""
+    async with migrated(tmp_path, "postgresql") as database:
+        await database.submit(make_runs, durable=True)
+        yield kit_of(database, tmp_path)
 
 
 def piece(text: str, offset: int = 0, part: int = 0) -> Piece:
@@ -109,23 +161,23 @@ async def test_each_run_finds_its_own_pieces_in_order_however_they_were_mixed(ki
     assert kit.after_a_kill() == {run_id: pieces for run_id, pieces in said.items() if pieces}
 
 
-async def test_all_runs_share_the_row_of_a_commit(kit: Kit) -> None:
+async def test_all_runs_share_the_row_of_a_commit(file_kit: Kit) -> None:
     for number in range(50):
-        kit.journal.opened(f"run-{number}")
-    await asyncio.gather(*(kit.journal.append(f"run-{number}", [piece("x")]) for number in range(50)))
-    assert kit.rows() == 1
-    assert len(kit.after_a_kill()) == 50
+        file_kit.journal.opened(f"run-{number}")
+    await asyncio.gather(*(file_kit.journal.append(f"run-{number}", [piece("x")]) for number in range(50)))
+    assert file_kit.rows() == 1
+    assert len(file_kit.after_a_kill()) == 50
 
 
 async def test_nothing_of_a_refused_append_is_kept_and_it_may_be_tried_again(kit: Kit) -> None:
     kit.journal.opened("one")
     await kit.journal.append("one", [piece("kept")])
-    kit.database._raw.execute("PRAGMA max_page_count=1")
+    await fill_disk(kit.database)
     much = [piece("x" * 16_000, 4 + 16_000 * number) for number in range(20)]
     with pytest.raises(StorageFull):
         await kit.journal.append("one", much)
     assert kit.after_a_kill() == {"one": [piece("kept")]}
-    kit.database._raw.execute("PRAGMA max_page_count=100000")
+    await free_disk(kit.database)
     await kit.journal.append("one", much)
     assert kit.after_a_kill() == {"one": [piece("kept"), *much]}
 
@@ -139,18 +191,18 @@ async def test_it_is_empty_once_no_run_is_live(kit: Kit) -> None:
     await kit.trimmed()
 
 
-async def test_rows_below_the_oldest_live_run_go_although_it_lives_on(kit: Kit) -> None:
+async def test_rows_below_the_oldest_live_run_go_although_it_lives_on(file_kit: Kit) -> None:
     for run_id in ("old", "long", "young"):
-        kit.journal.opened(run_id)
+        file_kit.journal.opened(run_id)
         for number in range(5):
-            await kit.journal.append(run_id, [piece(f"{run_id} {number}", number)])
-    kit.journal.ended("young")  # its rows are above those of runs that live
-    assert kit.rows() == 15
-    kit.journal.ended("old")
-    await kit.trimmed(10)
-    assert [one.text for one in kit.after_a_kill()["long"]] == [f"long {number}" for number in range(5)]
-    kit.journal.ended("long")
-    await kit.trimmed()
+            await file_kit.journal.append(run_id, [piece(f"{run_id} {number}", number)])
+    file_kit.journal.ended("young")  # its rows are above those of runs that live
+    assert file_kit.rows() == 15
+    file_kit.journal.ended("old")
+    await file_kit.trimmed(10)
+    assert [one.text for one in file_kit.after_a_kill()["long"]] == [f"long {number}" for number in range(5)]
+    file_kit.journal.ended("long")
+    await file_kit.trimmed()
 
 
 async def test_nothing_of_a_live_run_is_trimmed_while_others_come_and_go(kit: Kit) -> None:
@@ -169,46 +221,88 @@ async def test_nothing_of_a_live_run_is_trimmed_while_others_come_and_go(kit: Ki
     assert all(found[f"live-{number}"] == [piece(f"{number}")] for number in range(40))
 
 
-async def test_a_run_that_said_nothing_holds_nothing_back_after_it_ended(kit: Kit) -> None:
-    kit.journal.opened("silent")
-    kit.journal.opened("one")
-    await kit.journal.append("one", [piece("x")])
-    kit.journal.ended("one")
-    assert kit.rows() == 1
-    kit.journal.ended("silent")
-    await kit.trimmed()
+async def test_a_run_that_said_nothing_holds_nothing_back_after_it_ended(file_kit: Kit) -> None:
+    file_kit.journal.opened("silent")
+    file_kit.journal.opened("one")
+    await file_kit.journal.append("one", [piece("x")])
+    file_kit.journal.ended("one")
+    assert file_kit.rows() == 1
+    file_kit.journal.ended("silent")
+    await file_kit.trimmed()
 
 
-async def test_a_long_journal_is_trimmed_whole_in_small_commits(kit: Kit) -> None:
-    kit.journal.opened("one")
+async def test_a_long_journal_is_trimmed_whole_in_small_commits(file_kit: Kit) -> None:
+    database = file_kit.database
+    assert isinstance(database, SqliteDatabase)
+    file_kit.journal.opened("one")
     deleted: list[int] = []
-    for number in range(journals.MAX_ROWS_PER_TRIM + 500):
-        await kit.journal.append("one", [piece("x", number)])
-    kit.database._raw.set_progress_handler(None, 0)
-    kit.database._raw.set_trace_callback(lambda sql: deleted.append(1) if sql.startswith("DELETE") else None)
-    kit.journal.ended("one")
-    await kit.trimmed()
+    for number in range(in_file.MAX_ROWS_PER_TRIM + 500):
+        await file_kit.journal.append("one", [piece("x", number)])
+    database._raw.set_progress_handler(None, 0)
+    database._raw.set_trace_callback(lambda sql: deleted.append(1) if sql.startswith("DELETE") else None)
+    file_kit.journal.ended("one")
+    await file_kit.trimmed()
     assert len(deleted) == 2
 
 
-async def test_a_trim_that_the_disk_refused_is_made_good_by_the_next(kit: Kit) -> None:
-    kit.journal.opened("one")
-    await kit.journal.append("one", [piece("x")])
-    with closing(sqlite3.connect(kit.database.path, isolation_level=None)) as other:
-        kit.database._raw.execute("PRAGMA busy_timeout=10")
+async def test_a_trim_that_the_disk_refused_is_made_good_by_the_next(file_kit: Kit) -> None:
+    database = file_kit.database
+    assert isinstance(database, SqliteDatabase)
+    file_kit.journal.opened("one")
+    await file_kit.journal.append("one", [piece("x")])
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        database._raw.execute("PRAGMA busy_timeout=10")
         other.execute("BEGIN IMMEDIATE")
-        kit.journal.ended("one")
-        await until(lambda: kit.database.trouble is not None, "the trim is refused")
+        file_kit.journal.ended("one")
+        await until(lambda: file_kit.database.trouble is not None, "the trim is refused")
         other.execute("ROLLBACK")
-    assert kit.rows() == 1
-    kit.journal.opened("two")
-    await kit.journal.append("two", [piece("y")])
-    kit.journal.ended("two")
-    await kit.trimmed()
+    assert file_kit.rows() == 1
+    file_kit.journal.opened("two")
+    await file_kit.journal.append("two", [piece("y")])
+    file_kit.journal.ended("two")
+    await file_kit.trimmed()
 
 
-async def test_recovery_leaves_an_empty_journal(kit: Kit) -> None:
-    kit.journal.opened("one")
-    await kit.journal.append("one", [piece("x")])
-    await kit.database.submit(journals.clear, durable=True)
-    assert (kit.rows(), kit.after_a_kill()) == (0, {})
+async def test_recovery_leaves_an_empty_journal(file_kit: Kit) -> None:
+    file_kit.journal.opened("one")
+    await file_kit.journal.append("one", [piece("x")])
+    await file_kit.database.submit(in_file.clear, durable=True)
+    assert (file_kit.rows(), file_kit.after_a_kill()) == (0, {})
+
+
+async def test_other_replicas_read_a_run_from_any_place_on(server_kit: Kit) -> None:
+    journal, said = server_kit.journal, [piece(f"{number} ", number) for number in range(5)]
+    assert isinstance(journal, in_postgresql.PostgresJournal)
+    for run_id in ("one", "two"):
+        journal.opened(run_id)
+        for one in said:
+            await journal.append(run_id, [one])
+    found = await journal.after({"one": 3, "two": 5, "nobody": 0})
+    assert found == [("one", 3, [said[3]]), ("one", 4, [said[4]])]
+
+
+async def test_nothing_is_added_to_a_run_that_somebody_asked_to_stop(server_kit: Kit) -> None:
+    for run_id in ("one", "two"):
+        server_kit.journal.opened(run_id)
+        await server_kit.journal.append(run_id, [piece("kept")])
+    stop = text("UPDATE runs SET cancel_requested_at = 1 WHERE id = 'one'")
+    await server_kit.database.submit(lambda connection: connection.execute(stop), durable=True)
+    late, other = (
+        server_kit.journal.append("one", [piece("late", 4)]),
+        server_kit.journal.append("two", [piece("x", 4)]),
+    )
+    with pytest.raises(RunStopped):
+        await late
+    await other
+    assert server_kit.after_a_kill() == {"one": [piece("kept")], "two": [piece("kept"), piece("x", 4)]}
+
+
+async def test_saying_the_same_again_after_an_answer_was_lost_changes_nothing(server_kit: Kit) -> None:
+    journal = server_kit.journal
+    assert isinstance(journal, in_postgresql.PostgresJournal)
+    journal.opened("one")
+    await journal.append("one", [piece("once")])
+    journal.again("one", 0)  # as after a commit that nobody knows of
+    await journal.append("one", [piece("once")])
+    await journal.append("one", [piece("more", 4)])
+    assert server_kit.after_a_kill() == {"one": [piece("once"), piece("more", 4)]}

@@ -14,11 +14,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 
 from app.accounts import tables as account_tables
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import StartRefused
 from app.store import schema, tables
 
-METADATA: Any = [tables.metadata, account_tables.metadata]
+METADATA: Any = [tables.metadata, tables.sqlite_metadata, account_tables.metadata]
 # What a service of the first schema left behind: an answer, one that was being written, a key, and the journal.
 FIRST_ROWS = """
 INSERT INTO messages
@@ -31,14 +31,14 @@ INSERT INTO journal VALUES (1, x'90');
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncGenerator[Database]:
-    database = Database(tmp_path / "chat.db")
+async def database(tmp_path: Path) -> AsyncGenerator[SqliteDatabase]:
+    database = SqliteDatabase(tmp_path / "chat.db")
     await asyncio.to_thread(database.open)
     yield database
     await database.close()
 
 
-async def migrate(database: Database) -> None:
+async def migrate(database: SqliteDatabase) -> None:
     await asyncio.to_thread(database.alone, schema.migrate)
 
 
@@ -66,7 +66,7 @@ def without_shadows(name: str | None, kind: str, parents: Any) -> bool:
     return kind != "table" or name is None or not name.startswith("search_index")
 
 
-async def test_the_migrated_schema_is_the_one_the_code_expects(database: Database, tmp_path: Path) -> None:
+async def test_the_migrated_schema_is_the_one_the_code_expects(database: SqliteDatabase, tmp_path: Path) -> None:
     await migrate(database)
 
     def differences(connection: Connection) -> list[Any]:
@@ -85,7 +85,7 @@ async def test_the_migrated_schema_is_the_one_the_code_expects(database: Databas
         assert other.execute(settings).fetchall() == one.execute(settings).fetchall()
 
 
-async def test_migrating_twice_changes_nothing(database: Database) -> None:
+async def test_migrating_twice_changes_nothing(database: SqliteDatabase) -> None:
     await migrate(database)
     with closing(sqlite3.connect(database.path)) as other:
         before = list(other.iterdump())
@@ -94,7 +94,7 @@ async def test_migrating_twice_changes_nothing(database: Database) -> None:
         assert list(other.iterdump()) == before
 
 
-async def test_a_newer_revision_is_refused_with_a_sentence_and_untouched(database: Database) -> None:
+async def test_a_newer_revision_is_refused_with_a_sentence_and_untouched(database: SqliteDatabase) -> None:
     await migrate(database)
     with closing(sqlite3.connect(database.path)) as other:
         other.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -106,7 +106,7 @@ async def test_a_newer_revision_is_refused_with_a_sentence_and_untouched(databas
         assert list(other.iterdump()) == before
 
 
-async def test_an_interrupted_migration_leaves_nothing(database: Database) -> None:
+async def test_an_interrupted_migration_leaves_nothing(database: SqliteDatabase) -> None:
     def stop_after(connection: Connection) -> None:
         schema.migrate(connection)
         raise InterruptedError
@@ -120,7 +120,7 @@ async def test_an_interrupted_migration_leaves_nothing(database: Database) -> No
         assert other.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
 
-async def test_what_the_first_schema_held_is_there_after_every_migration(database: Database) -> None:
+async def test_what_the_first_schema_held_is_there_after_every_migration(database: SqliteDatabase) -> None:
     await asyncio.to_thread(database.alone, to_the_first)
     with closing(sqlite3.connect(database.path)) as other:
         other.executescript(FIRST_ROWS)
@@ -138,7 +138,7 @@ async def test_what_the_first_schema_held_is_there_after_every_migration(databas
     assert {row["conversation_id"] for row in (*after["runs"], *after["messages"])} == {None}
 
 
-async def test_every_migration_can_be_taken_back_and_made_again(database: Database) -> None:
+async def test_every_migration_can_be_taken_back_and_made_again(database: SqliteDatabase) -> None:
     await migrate(database)
     with closing(sqlite3.connect(database.path)) as other:
         newest = described(other)
@@ -208,7 +208,7 @@ async def test_a_file_that_is_no_database_is_refused_and_byte_identical_afterwar
     assert path.read_bytes() == content
 
 
-async def test_a_file_that_is_in_use_is_refused_and_can_be_had_afterwards(database: Database) -> None:
+async def test_a_file_that_is_in_use_is_refused_and_can_be_had_afterwards(database: SqliteDatabase) -> None:
     await refused(database.path)
     await migrate(database)
 
@@ -216,7 +216,7 @@ async def test_a_file_that_is_in_use_is_refused_and_can_be_had_afterwards(databa
 async def refused(path: Path) -> None:
     """It is, with a sentence that names the file, and leaves no lock behind."""
     for _ in range(2):
-        database = Database(path)
+        database = SqliteDatabase(path)
         with pytest.raises(StartRefused, match=path.name):
             await asyncio.to_thread(database.open)
         await database.close()

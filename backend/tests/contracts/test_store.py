@@ -16,7 +16,7 @@ from app.services.transcript import whole
 from app.store import sql
 from app.store.base import Key, Store
 from app.store.changes import SqlChanges
-from tests.support.databases import count, migrated
+from tests.support.databases import ENGINES, count, fill_disk, free_disk, migrated
 
 HOUR = 3600 * 1000  # milliseconds
 KEY = Key("click-1", "a" * 64)
@@ -62,10 +62,9 @@ class Kit(NamedTuple):
         )
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=ENGINES)
 async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
-    assert request.param == "sqlite"
-    async with migrated(tmp_path) as database:
+    async with migrated(tmp_path, request.param) as database:
         clock = MovedClock()
         yield Kit(sql.SqlStore(database, SqlChanges(database), clock, run_retention_hours=48), clock, database)
 
@@ -249,7 +248,7 @@ async def test_recovery_ends_what_was_left_over_with_the_text_that_was_kept(kit:
 
 async def test_a_full_disk_refuses_and_keeps_nothing(kit: Kit) -> None:
     run = await kit.accepted()
-    kit.database._raw.execute("PRAGMA max_page_count=1")
+    await fill_disk(kit.database)
     with pytest.raises(StorageFull):
         await asyncio.gather(*(kit.accepted(key=Key(f"k{number}", "d" * 64)) for number in range(500)))
     with pytest.raises(StorageFull):
@@ -257,6 +256,6 @@ async def test_a_full_disk_refuses_and_keeps_nothing(kit: Kit) -> None:
     kept = await kit.store.run("ann", run.id)
     assert kept is not None
     assert kept.run == run
-    kit.database._raw.execute("PRAGMA max_page_count=1000000")
+    await free_disk(kit.database)
     assert (count(kit.database, "runs"), count(kit.database, "idempotency_keys")) == (1, 0)
     assert await kit.store.finish(kit.ended(run), PARTS)

@@ -14,16 +14,16 @@ from app.clock import LATEST, rfc3339
 from app.errors import StorageFull
 from app.models import Principal
 from app.store import transfer
+from tests.support.databases import ENGINES
 from tests.support.files import an_id, chain, conversation, in_order
 from tests.support.transfers import ANN, Kit, opened
 
 _numbers = itertools.count()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=ENGINES)
 async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
-    assert request.param == "sqlite"
-    async with opened(tmp_path) as kit:
+    async with opened(tmp_path, request.param) as kit:
         yield kit
 
 
@@ -180,11 +180,11 @@ async def test_a_conversation_that_somebody_deletes_meanwhile_stays_deleted_and_
     deleted = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def after_the_third(owner_id: str, batch: Any) -> Any:
+    def after_the_third(batch: Any) -> Any:
         if batch[0].start == 3:
             asyncio.run_coroutine_threadsafe(kit.conversations.delete("ann", first["id"]), loop).result()
             loop.call_soon_threadsafe(deleted.set)
-        return prepare(owner_id, batch)
+        return prepare(batch)
 
     monkeypatch.setattr(transfer, "_words", after_the_third)
     body = await kit.take(ANN, first, second)

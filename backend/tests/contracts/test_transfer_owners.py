@@ -11,14 +11,14 @@ from app.clock import rfc3339
 from app.errors import ConversationNotFound, Draining, ImportBusy
 from app.store import transfer
 from app.store.search import SqlSearch
+from tests.support.databases import ENGINES
 from tests.support.files import an_id, chain, conversation, message
 from tests.support.transfers import ANN, BOB, Kit, opened
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=ENGINES)
 async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
-    assert request.param == "sqlite"
-    async with opened(tmp_path) as kit:
+    async with opened(tmp_path, request.param) as kit:
         yield kit
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from app.clock import Clock
-from app.database import Database
+from app.engines.sqlite import SqliteDatabase
 from app.errors import ConversationNotFound, MessageNotFound
 from app.eventlog import sqlite as journals
 from app.models import Conversation, Ending, Joint, Part, Piece, Run
@@ -103,7 +103,7 @@ class Tree(RuleBasedStateMachine):
         self.do(self._open())
 
     async def _open(self) -> None:
-        self.database = Database(self.folder / f"{self.crashes}.db")
+        self.database = SqliteDatabase(self.folder / f"{self.crashes}.db")
         self.database.open()
         self.database.alone(self._recover)
         self.database.start()

@@ -17,11 +17,12 @@ from app.errors import BudgetSpent, LimitReached, TokensSpent, TooManyRequests, 
 from app.limits import DAY, Charge, Price
 from app.models import STOPPED, Failure, Limits, Part, Piece, Run, Usage
 from app.services.transcript import whole
-from app.store import schema, sql
+from app.store import sql
 from app.store.base import Extra, Key
 from app.store.changes import SqlChanges
 from app.store.usages import SqlUsages
 from tests.contracts.test_store import MovedClock
+from tests.support.databases import ENGINES, migrated
 
 PRICES = {"m": Price(1.0, 2.0, 0.5)}
 MINUTE = 60_000
@@ -54,17 +55,13 @@ class Kit(NamedTuple):
         return (await self.usages.spent(owner, self.clock.now())).day
 
 
-@pytest.fixture
-async def kit(tmp_path: Path) -> AsyncGenerator[Kit]:
-    database = Database(tmp_path / "chat.db")
-    await asyncio.to_thread(database.open)
-    await asyncio.to_thread(database.alone, schema.migrate)
-    database.start()
-    clock = MovedClock()
-    clock.ahead = round(datetime(2031, 5, 15, 12, tzinfo=UTC).timestamp() * 1000) - clock.now()
-    store = sql.SqlStore(database, SqlChanges(database), clock, run_retention_hours=48)
-    yield Kit(store, SqlUsages(database, clock), clock, database)
-    await database.close()
+@pytest.fixture(params=ENGINES)
+async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Kit]:
+    async with migrated(tmp_path, request.param) as database:
+        clock = MovedClock()
+        clock.ahead = round(datetime(2031, 5, 15, 12, tzinfo=UTC).timestamp() * 1000) - clock.now()
+        store = sql.SqlStore(database, SqlChanges(database), clock, run_retention_hours=48)
+        yield Kit(store, SqlUsages(database, clock), clock, database)
 
 
 async def test_what_a_run_may_come_to_is_set_aside_until_it_ends(kit: Kit) -> None:

@@ -13,7 +13,6 @@ from tests.support.server import Server
 from tests.support.waiting import PATIENCE
 from tests.support.watched import FRONTEND, Watched, watched
 
-
 expect.set_options(timeout=PATIENCE * 1000)
 
 

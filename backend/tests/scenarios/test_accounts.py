@@ -196,6 +196,7 @@ async def test_guessing_is_slowed_down_and_a_mistyped_password_is_nothing(server
     )
 
 
+@pytest.mark.alone
 async def test_many_who_sign_in_leave_answers_alone(server: Server, upstream: Upstream) -> None:
     ann = await administrator(server.port)
     upstream.script(*say(*("word " for _ in range(60)), pause=0.02))

@@ -14,6 +14,7 @@ from tests.support.script import Hang, Send, Status, Step, chunk, say
 from tests.support.server import Server
 from tests.support.upstream import Upstream
 from tests.support.upstream_connection import Seen
+from tests.support.waiting import until
 
 KEY = "one-click"
 
@@ -26,6 +27,11 @@ def told(answer: Answer) -> tuple[str | None, bool, str]:
 def unfinished(*words: str) -> list[Step]:
     """An answer that stops in the middle and stays there."""
     return [Status(), *(Send(chunk(word)) for word in words), Hang()]
+
+
+def status_of(answer: Answer, server: Server) -> str:
+    """What is kept, now."""
+    return check(server.database, crashed=True).run(answer.run_id)["status"]
 
 
 async def dies(server: Server) -> None:
@@ -93,6 +99,8 @@ async def test_killed_while_it_cancels_the_run_is_cancelled_and_nothing_follows(
     server = await serve(FAILPOINT="app.store.sql:_end")
     client = Client(server.port)
     seen = await client.ask("Count.", until=1)
+    # While that is being written, the cancel mark would share a commit with the end: the kill would lose both.
+    await until(lambda: status_of(seen, server) == "running", "it is kept that it runs")
     with contextlib.suppress(ConnectionError):
         await client.cancel(seen.run_id)
     await dies(server)

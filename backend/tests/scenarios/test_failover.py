@@ -122,6 +122,7 @@ async def test_a_model_that_is_not_there_hands_over_before_anything_else_happene
     assert wrote(await looked_at(client, await read_answer(stream))) == ("from b", "b/m", 2)
 
 
+@pytest.mark.alone
 async def test_the_embedded_model_stands_in_for_an_endpoint(kit: Kit) -> None:
     smol = "embedded/smollm2-135m-instruct"
     text = f'[providers.embedded]\nembedded = true\n[models."a/m"]\nfallbacks = ["{smol}"]'

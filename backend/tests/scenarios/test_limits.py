@@ -243,6 +243,7 @@ async def test_titles_count_and_are_not_bought_when_nothing_is_left(server: Serv
     assert (await usage(bob))["items"][0]["requests"] == 1
     await limited(ann, bob, tokens_per_day=90)
     await (await Talk.begin(bob)).ask("And then?")
+    await until(lambda: "title.unaffordable" in server.log, "a title is done without")
     await limited(ann, bob, tokens_per_day=0)
     await bob.ask("Alone?")
     assert upstream.calls == 4

@@ -15,6 +15,7 @@ from tests.support.upstream import Upstream
 from tests.support.upstream_connection import Seen
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.alone  # what is told of a crowd is about the service, not about other tests
 SHARED_SETTINGS = {"ABANDON_SECONDS": 60}
 ALPHABET = ("plain ", "안녕 ", "😀", "नमस्ते ", "\n\n", "\u2028", '"\\', "data: x\r\n", "e\u0301")
 

@@ -69,10 +69,13 @@ REST = ("--exclude-path-regex", QUESTIONS[1])
 async def test_questions_made_from_the_schema_never_break_the_service(
     shared_server: Server, shared_upstream: Upstream, tmp_path: Path
 ) -> None:
-    await fuzz(shared_server, tmp_path, *QUESTIONS, "--max-time", "20", "--seed", "1")
+    for seed in ("1", "2", "3", "4"):  # a busy machine comes to few valid questions at a time
+        await fuzz(shared_server, tmp_path, *QUESTIONS, "--max-time", "20", "--seed", seed)
+        if shared_upstream.calls > 10:
+            break
     assert '"status": 500' not in shared_server.log
     assert "request.broke" not in shared_server.log
-    assert shared_upstream.calls > 10  # valid questions were among them, as many as the machine had time for
+    assert shared_upstream.calls > 10
 
 
 async def test_other_requests_made_from_the_schema_neither(shared_server: Server, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(sentence: Callab
     ("name", "value"),
     [
         ("OPENAI_BASE_URL", "https://user:canary@llm.example.org/v1"),
-        ("DATABASE_URL", "postgres://user:canary@db.example.org/chat"),
+        ("DATABASE_URL", "mysql://user:canary@db.example.org/chat"),
         ("DATABASE_URL", "mysql://user:c%40n:canary@db.example.org/chat"),
     ],
 )

@@ -1,12 +1,16 @@
-"""`python -m app.cli doctor`, run as somebody would, and what it said."""
+"""`python -m app.cli doctor`, and what it said."""
 
-import asyncio
-import sys
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
 
-from tests.support.server import BACKEND, Server, clean_environment
+from tests.support.fork_server import Streams
+from tests.support.server import Server, clean_environment
+from tests.support.waiting import until
 
+MAX_BYTES = 2**20  # of what it says: far more than there are lines
 SECONDS = 60.0  # it may look at a file for ten, and wait for an endpoint as long
 
 
@@ -37,16 +41,13 @@ class Diagnosis:
 
 async def examined(server: Server, *arguments: str, env: Mapping[str, str] | None = None) -> Diagnosis:
     """What the doctor says in the place, and with the settings, of a service that runs or not."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.launch", "doctor", *arguments),
-        cwd=BACKEND,
-        env=clean_environment(server.folder) | server.env | dict(env or {}),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(SECONDS):
-        out, err = await process.communicate()
-    assert err == b"", err.decode()
-    assert process.returncode is not None
-    return Diagnosis(process.returncode, out.decode().splitlines())
+    environment = clean_environment(server.folder) | server.env | dict(env or {})
+    with Path(os.devnull).open("rb") as nothing, TemporaryFile() as out, TemporaryFile() as err:
+        streams = Streams(nothing.fileno(), out.fileno(), err.fileno())
+        process = server.launcher.start(["doctor", *arguments], environment, streams)
+        await until(lambda: process.poll() is not None, "the doctor is done", timeout=SECONDS)
+        said, complaints = (os.pread(file.fileno(), MAX_BYTES, 0).decode() for file in (out, err))
+    assert complaints == ""
+    code = process.poll()
+    assert code is not None
+    return Diagnosis(code, said.splitlines())

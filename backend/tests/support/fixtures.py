@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.fork_server import Launcher
 from tests.support.server import PlainUvicorn, Server
 from tests.support.upstream import Upstream
 
@@ -32,10 +33,11 @@ SIGNS_OF_TROUBLE = (
 class Serve:
     """Makes services for one test (or module), all of them pointed at one upstream, and ends them with it."""
 
-    def __init__(self, folder: Path, upstream: Upstream, env: Mapping[str, Any]) -> None:
+    def __init__(self, launcher: Launcher, folder: Path, upstream: Upstream, env: Mapping[str, Any]) -> None:
         self.upstream = upstream
         self.canary = f"sk-canary-{secrets.token_hex(8)}"
         self.trouble_expected = False
+        self._launcher = launcher
         self._folder = folder
         self._env = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": self.canary, **LIMITS, **_texts(env)}
         self._servers: list[Server] = []
@@ -47,10 +49,10 @@ class Serve:
 
     def make(self, *, plain: bool = False, **env: Any) -> Server:
         """The same, not started."""
-        given = {name: value for name, value in {**self._env, **env}.items() if value is not None}
+        given = _texts({name: value for name, value in {**self._env, **env}.items() if value is not None})
         folder = self._folder / f"service-{len(self._servers) + 1}"
         folder.mkdir()
-        server = (PlainUvicorn if plain else Server)(folder, _texts(given))
+        server = PlainUvicorn(folder, given) if plain else Server(folder, given, launcher=self._launcher)
         self._servers.append(server)
         return server
 

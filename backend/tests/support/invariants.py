@@ -1,13 +1,14 @@
-"""What must hold in the database whenever the service is not running and has recovered once."""
+"""What must hold in the database whenever a service has recovered once and writes nothing."""
 
 import json
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.support import postgres
 
 TABLES = ("runs", "messages", "journal", "conversations", "idempotency_keys", "changes", "usages")
 ENDED = frozenset({"completed", "cancelled", "failed", "interrupted"})
@@ -15,7 +16,7 @@ ENDED = frozenset({"completed", "cancelled", "failed", "interrupted"})
 
 @dataclass(frozen=True)
 class Books:
-    """The rows of a stopped service's database, read from a copy: looking changes nothing."""
+    """The rows of a service's database, of one moment also while it runs. Looking changes nothing."""
 
     runs: Sequence[dict[str, Any]]
     messages: Sequence[dict[str, Any]]
@@ -27,27 +28,29 @@ class Books:
     search: int  # entries of the search
 
     @classmethod
-    def read(cls, database: Path) -> "Books":
-        """All rows, of a file that SQLite finds in order.
+    def read(cls, database: Path | str) -> "Books":
+        """All rows, of a file that SQLite finds in order; or of PostgreSQL, at its address.
 
         Raises:
             AssertionError: it does not.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "copy.db"
-            for suffix in ("", "-wal"):
-                if (source := Path(f"{database}{suffix}")).exists():
-                    shutil.copy(source, f"{copy}{suffix}")
-            connection = sqlite3.connect(copy)
+        if isinstance(database, str):
+            return cls._of_server(database)
+        with closing(sqlite3.connect(":memory:")) as connection:
+            with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as source:
+                source.backup(connection)  # in one read transaction: files copied one by one may not fit together
             connection.row_factory = sqlite3.Row
-            try:
-                assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-                assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-                (search,) = connection.execute("SELECT count(*) FROM search_entries").fetchone()
-                rows = [_rows(connection, table) for table in TABLES]
-                return cls(*rows, search=search)
-            finally:
-                connection.close()
+            assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+            (search,) = connection.execute("SELECT count(*) FROM search_entries").fetchone()
+            rows = [_rows(connection, table) for table in TABLES]
+            return cls(*rows, search=search)
+
+    @classmethod
+    def _of_server(cls, url: str) -> "Books":
+        tables = [name.replace("journal", "run_journal") for name in TABLES]
+        rows = [postgres.rows(url, f"SELECT * FROM {name}") for name in tables]
+        return cls(*rows, search=len(postgres.rows(url, "SELECT number FROM search_entries")))
 
     def run(self, run_id: str) -> dict[str, Any]:
         """The row of one run."""
@@ -66,7 +69,7 @@ class Books:
         return any(word.encode() in (cell if isinstance(cell, bytes) else str(cell).encode()) for cell in cells)
 
 
-def check(database: Path, *, crashed: bool = False) -> Books:
+def check(database: Path | str, *, crashed: bool = False) -> Books:
     """Read the books and check what always holds: one ending each, one message each, nothing left over.
 
     With `crashed` the service was killed and has not run since, so runs may be live and the journal untrimmed.

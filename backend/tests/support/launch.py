@@ -4,6 +4,8 @@
 - `backend/.env` is not read.
 - `FAILPOINT=module:Class.method` (or `module:function`; `…@3` for the third call): the process kills itself
   with SIGKILL the moment that is called.
+- `CLOCK_AHEAD=300`: its clock goes so many seconds before everybody else's.
+- `DEAF=1`: it hears no notices of PostgreSQL's, as behind a pooler.
 - SIGUSR1 and SIGUSR2 fill and free the disk (`full_disk.py`).
 - It dies with the process that started it.
 """
@@ -15,6 +17,7 @@ import inspect
 import os
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -27,13 +30,22 @@ from tests.support import full_disk
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 
 
+def load() -> None:
+    """Import the CLI, and let nothing outside reach it but its environment."""
+    _warnings_are_errors()
+    _ignore_env_file()
+    importlib.import_module("app.cli")
+
+
 def main() -> None:
     """Set the stage, then run the CLI with this process's arguments."""
     _die_with_parent()
     full_disk.install()
-    _warnings_are_errors()
-    _ignore_env_file()
+    load()
     _arm(os.environ.pop("FAILPOINT", ""))
+    _set_clock(int(os.environ.pop("CLOCK_AHEAD", "0")))
+    if os.environ.pop("DEAF", ""):
+        _deafen()
     _no_blocking()
     importlib.import_module("app.cli").main()
 
@@ -54,6 +66,17 @@ def _warnings_are_errors() -> None:
 def _ignore_env_file() -> None:
     settings = importlib.import_module("app.settings")
     settings.Settings.model_config["env_file"] = None
+
+
+def _set_clock(ahead: int) -> None:
+    if ahead:
+        right = time.time_ns
+        time.time_ns = lambda: right() + ahead * 10**9
+
+
+def _deafen() -> None:
+    wakeups = importlib.import_module("app.replicas.wakeups")
+    wakeups.Notices._hears = lambda _: False
 
 
 def _no_blocking() -> None:

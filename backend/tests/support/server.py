@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support import sockets
+from tests.support import fork_server, sockets
 from tests.support.client import Client
+from tests.support.fork_server import Launcher, Process, Programs, Streams, run
 from tests.support.waiting import until
 
-BACKEND = Path(__file__).resolve().parents[2]
+BACKEND = fork_server.BACKEND
 START_SECONDS = 30.0  # two cores and a cold disk
 GRACEFUL = (0, -signal.SIGTERM)  # a polite end may be told as the signal that asked for it
 LOG_TAIL = 4000  # characters shown when it does not start
@@ -25,13 +25,20 @@ class DidNotStart(AssertionError):
 
 
 class Server:
-    """`python -m tests.support.launch serve`: our CLI, with blocking calls and warnings turned into errors.
+    """Our CLI, with blocking calls and warnings turned into errors (`launch`).
 
     Nothing of the outer environment reaches it except PATH and the like; everything it writes is under `folder`.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        port: int | None = None,
+        launcher: Launcher | None = None,
+    ) -> None:
         self.folder = folder
+        self.launcher = launcher or Programs()
         self.port = port if port is not None else sockets.free_port()
         self.database = folder / "chat.db"
         self.env: dict[str, str] = {
@@ -42,7 +49,7 @@ class Server:
             **(env or {}),
         }
         self._log_file = folder / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._collector: threading.Thread | None = None
 
     @property
@@ -71,9 +78,9 @@ class Server:
         """Of the last process; negative: the signal that ended it."""
         return None if self._process is None else self._process.poll()
 
-    def command(self) -> Sequence[str]:
-        """What is run, in `backend/`."""
-        return [sys.executable, "-m", "tests.support.launch", "serve"]
+    def command(self) -> Sequence[str] | None:
+        """What is run instead of our CLI under test conditions."""
+        return None
 
     async def start(self, **env: str | None) -> "Server":
         """Run it and return once `GET /ready` is 200. `env` is merged into the environment, None takes out.
@@ -97,16 +104,13 @@ class Server:
                 self.env.pop(name, None)
             else:
                 self.env[name] = value
-        self._process = subprocess.Popen(
-            list(self.command()),
-            cwd=BACKEND,
-            env=clean_environment(self.folder) | self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        self._collector = threading.Thread(target=self._collect, args=(self._process,), name="server-log", daemon=True)
+        output, its_end = os.pipe()
+        try:
+            with Path(os.devnull).open("rb") as nothing:
+                self._process = self._launch(Streams(nothing.fileno(), its_end, its_end))
+        finally:
+            os.close(its_end)
+        self._collector = threading.Thread(target=self._collect, args=(output,), name="server-log", daemon=True)
         self._collector.start()
 
     async def wait(self, timeout: float = 20) -> int:
@@ -191,6 +195,12 @@ class Server:
         finally:
             client.close()
 
+    def _launch(self, streams: Streams) -> Process:
+        environment = clean_environment(self.folder) | self.env
+        if (command := self.command()) is not None:
+            return run(command, environment, streams)
+        return self.launcher.start(["serve"], environment, streams)
+
     async def _mark(self, number: signal.Signals, word: str) -> None:
         before = self.log.count(word)
         self.send_signal(number)
@@ -205,11 +215,11 @@ class Server:
                     return True
         return False
 
-    def _collect(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        with self._log_file.open("ab", buffering=0) as log, process.stdout as pipe:
-            while data := os.read(pipe.fileno(), 65536):
+    def _collect(self, output: int) -> None:
+        with self._log_file.open("ab", buffering=0) as log:
+            while data := os.read(output, 65536):
                 log.write(data)
+        os.close(output)
 
 
 class PlainUvicorn(Server):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import socket
 import struct
@@ -112,8 +113,13 @@ def _close(sock: socket.socket) -> None:
 
 
 def free_port() -> int:
-    """A port that nothing listens on, outside the range from which the kernel takes those of outgoing connections."""
-    for port in random.SystemRandom().sample(range(20_000, 32_000), 200):
+    """A port that nothing listens on, outside the range from which the kernel takes those of outgoing connections.
+
+    Each of pytest's workers has its share of them: none takes one that another's service is about to come back to.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for port in random.SystemRandom().sample(range(20_000 + worker, 32_000, workers), 200):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
             try:
                 sock.bind((LOOPBACK, port))

@@ -65,9 +65,9 @@ class Kit(NamedTuple):
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncGenerator[Kit]:
-    """The implementation over SQLite."""
-    async with migrated(folder) as database:
+async def opened(folder: Path, engine: str = "sqlite") -> AsyncGenerator[Kit]:
+    """The implementation over one engine."""
+    async with migrated(folder, engine) as database:
         clock, changes = Clock(), SqlChanges(database)
         conversations, transfers = SqlConversations(database, changes, clock), SqlTransfers(database, changes, clock)
         imports = ImportService(transfers, conversations, MOST)

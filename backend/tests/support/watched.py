@@ -18,7 +18,8 @@ FRONTEND = Path(__file__).resolve().parents[3] / "frontend"
 PHONE, TABLET, DESK = 390, 820, 1440  # widths, in CSS pixels
 _LOCALES = {"en": "en-US", "ko": "ko-KR"}
 # A tab that is closed or reloaded in mid-request says so on the console; a cut network is what many tests are about.
-_NETWORK = ("Failed to load resource", "net::ERR_", "Service Worker registration blocked by Playwright")
+_NETWORK = ("Failed to load resource", "net::ERR_")
+_NO_WORKER = "Service Worker registration blocked by Playwright"
 _REPORTS = """
 addEventListener("securitypolicyviolation", (event) => {
   console.error(`POLICY ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile ?? ""}`);
@@ -53,7 +54,7 @@ class Watched:
         page.on("request", self._note)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not any(sign in message.text for sign in _NETWORK):
+        if message.type in ("error", "warning") and not any(sign in message.text for sign in (*_NETWORK, _NO_WORKER)):
             self.problems.append(f"on the console: {message.text}")
 
     def _note(self, request: Request) -> None:

@@ -775,6 +775,12 @@ export type Health = {
      * Status
      */
     status: string;
+    /**
+     * Note
+     *
+     * What whoever runs the service should know.
+     */
+    note?: string | null;
 };
 
 /**

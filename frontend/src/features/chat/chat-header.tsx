@@ -24,7 +24,7 @@ export function ChatHeader({ title, settings, onChange }: ChatHeaderProps) {
         <ModelPicker model={settings.model ?? null} onChange={(model) => onChange({ model })} />
       </div>
       {/* On narrow screens the bar above says it. */}
-      <h1 className="min-w-0 flex-[2] truncate text-center text-sm font-medium max-md:sr-only">{title}</h1>
+      <h1 className="min-w-0 flex-1 truncate text-center text-sm font-medium max-md:sr-only">{title}</h1>
       <div className="flex justify-end md:flex-1">
         <IconButton label={t("chat.settings")} onPointerEnter={loadDialog} onFocus={loadDialog} onClick={() => setOpen(true)}>
           <SlidersHorizontal aria-hidden />

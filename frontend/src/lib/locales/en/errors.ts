@@ -60,11 +60,13 @@ export default {
 
   // How an answer ended
   upstream_interrupted: "The model's answer broke off. What it said is kept; continue from there, or try again.",
+  run_stopped: "This answer was stopped.",
+  lease_lost: "This part of the service had lost its database for a moment. Try again.",
   upstream_timeout: "The model took too long. What it said is kept; try again.",
-  upstream_rejected: "The model refused this request. Choose another model, or change what you ask.",
+  upstream_rejected: "{{detail}}",
   upstream_rate_limited: "The model is overloaded, or its quota is spent. Wait a little, then try again.",
   upstream_unavailable: "The model cannot be reached. Try again in a moment, or choose another model.",
-  upstream_protocol: "What answered is not a model that the service understands. Tell the administrator to check its address.",
+  upstream_protocol: "{{detail}}",
   model_not_configured: "No model is set up. Tell the administrator to set one up.",
   run_too_long: "The answer took longer than one answer may. What was said is kept; continue from there.",
   not_saved: "This answer could not be saved, since the server has no room left. Tell the administrator.",
