@@ -2,14 +2,15 @@
 
     make bench-page
 
-It prints a report in Markdown. The service, a scripted model and the browser run on this machine, which should do nothing
-else. A new measurement is one function that takes a `World` and gives rows.
+It prints a report in Markdown. The service, a scripted model and the browser run on this machine, which should do
+nothing else. A new measurement is one function that takes a `World` and gives rows.
 """
 
 import argparse
 import asyncio
 import platform
 import statistics
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -192,11 +193,16 @@ async def measure() -> None:
             assert reply.status == 200, reply.text
         browser = await stack.enter_async_context(chromium())
         world = World(browser, server, upstream, f"/c/{made['id']}")
-        print(f"Chromium {browser.version}, {platform.machine()}; median of {ROUNDS} where there are several.\n")
-        print("| what | |\n| --- | --- |")
+        _tell(f"Chromium {browser.version}, {platform.machine()}; median of {ROUNDS} where there are several.\n")
+        _tell("| what | |\n| --- | --- |")
         for measurement in MEASUREMENTS:
             for name, value in await measurement(world):
-                print(f"| {name} | {value} |", flush=True)
+                _tell(f"| {name} | {value} |")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:

@@ -174,7 +174,7 @@ async def test_where_a_link_leads_is_shown_before_it_is_opened(
     await expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
     dialog = chat.page.get_by_role("dialog", name="Open this link?")
     for button in ("left", "middle"):
-        await link.click(button=button)  # type: ignore[arg-type]
+        await link.click(button=button)
         await expect(dialog).to_contain_text("https://bank.example@evil.example/login?to=bank.example")
         await expect(dialog.locator("strong")).to_have_text("evil.example")
         await dialog.get_by_role("button", name="Cancel").click()
