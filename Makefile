@@ -2,7 +2,7 @@
 # Variables on the command line reach the programs: make run PORT=9000, make PYTHON=python3.12 install.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-install run dev test test-long check api screenshots bench bench-smoke bench-curves bench-soak bench-conversations lock clean
+.PHONY: help install dev-install run dev test test-long check api screenshots bench bench-smoke bench-curves bench-soak bench-conversations bench-page lock clean
 
 # Run from backend/, where .env and the relative paths of the settings start.
 PY := cd backend && .venv/bin/python -m
@@ -82,6 +82,10 @@ bench-soak: dev-install ## Measure only minutes at twice the capacity
 SIZES := 1000 10000 100000 1000000
 bench-conversations: dev-install ## Measure search and its index (SIZES="1000 10000")
 	@PYTHONPATH=backend backend/.venv/bin/python -m bench.conversations $(SIZES)
+
+bench-page: dev-install ## Measure the page in a browser: a long conversation opened, a long answer streamed
+	@sh scripts/page.sh build
+	@CHROMIUM="$$(sh scripts/chromium.sh)" PYTHONPATH=backend backend/.venv/bin/python -m bench.page
 
 # --universal: one lock for every system and Python. Existing pins stay unless UPGRADE=--upgrade.
 COMPILE := uv pip compile --universal --generate-hashes --python-version 3.11 --quiet $(UPGRADE)

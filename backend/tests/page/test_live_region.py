@@ -19,7 +19,8 @@ _LISTEN = """
     for (const region of document.querySelectorAll(regions)) {
       if (region.getAttribute("aria-live") === "off") continue;
       const text = region.textContent.trim();
-      if (text !== (before.get(region) ?? "") && text !== "" && !isFirst) heard.push(text);
+      const isRead = before.has(region) || region.role === "alert"; // others are read only when they change
+      if (isRead && text !== (before.get(region) ?? "") && text !== "" && !isFirst) heard.push(text);
       before.set(region, text);
     }
   };

@@ -335,11 +335,17 @@ async def test_a_service_that_is_told_to_stop_says_what_it_has_begun(
 # ── The model ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 FAILURES: dict[str, tuple[Sequence[Step], str]] = {
-    "401": (error_status(401), "The model refused this request. Choose another model, or change what you ask."),
+    "401": (error_status(401), "The endpoint refused the key. Check OPENAI_API_KEY."),
     "429": (error_status(429, {"Retry-After": "60"}), "The model is overloaded, or its quota is spent."),
     "500": (error_status(500, {"Retry-After": "60"}), "The model cannot be reached. Try again in a moment"),
-    "HTML": (serve_body(b"<h1>Sign in</h1>", content_type="text/html"), "Tell the administrator to check its address."),
-    "garbage": (serve_body(b"data: {nonsense\n\n"), "Tell the administrator to check its address."),
+    "HTML": (
+        serve_body(b"<h1>Sign in</h1>", content_type="text/html"),
+        "The endpoint answered with something that is not its protocol. Check its base URL.",
+    ),
+    "garbage": (
+        serve_body(b"data: {nonsense\n\n"),
+        "The endpoint answered with something that is not its protocol. Check its base URL.",
+    ),
     "nothing at all": ([Status(), Fin()], "The answer broke off before anything arrived."),
 }
 

@@ -1,6 +1,6 @@
 import { QueryClient } from "@tanstack/react-query";
 import { beforeEach, describe, expect, it } from "vitest";
-import { applyChange, type Change } from "@/api/change-cache";
+import { applyChange, readAnew, type Change } from "@/api/change-cache";
 import { patchConversation, restoreConversation } from "@/api/conversation-cache";
 import type { ConversationBody, RunBody } from "@/api/generated";
 import { keys, type ListFilter } from "@/api/query-keys";
@@ -31,6 +31,20 @@ function load(filter: ListFilter, items: ConversationBody[], next: string | null
 function listed(filter: ListFilter): string | undefined {
   const list = queries.getQueryData<{ pages: { items: ConversationBody[] }[] }>(keys.conversations(filter));
   return list?.pages.flatMap(({ items }) => items.map(({ id }) => id)).join(" ");
+}
+
+/** Begin to read a list of what was there before; the function lets it arrive. */
+function reading(filter: ListFilter, items: ConversationBody[]): () => Promise<void> {
+  const answer = Promise.withResolvers<{ items: ConversationBody[]; next: null }>();
+  const over = queries.fetchInfiniteQuery({
+    queryKey: keys.conversations(filter),
+    queryFn: () => answer.promise,
+    initialPageParam: null,
+  });
+  return async () => {
+    answer.resolve({ items, next: null });
+    await over;
+  };
 }
 
 function updated(body: ConversationBody): Change {
@@ -70,6 +84,25 @@ describe("a list", () => {
     expect([listed(PINNED), listed(ALL)]).toEqual(["old", "young old"]);
     applyChange(queries, updated(OLD));
     expect([listed(PINNED), listed(ALL)]).toEqual(["", "young old"]);
+  });
+});
+
+describe("what is on its way when a change is heard", () => {
+  it("does not undo the change, were it the first reading or a later one", async () => {
+    const archive = { archived: true };
+    const arrivals = [reading(ALL, [YOUNG, OLD]), reading(archive, [conversation("deleted", 2)])];
+    applyChange(queries, { type: "conversation.created", conversation: conversation("newest", 5) });
+    applyChange(queries, { type: "conversation.deleted", conversation_id: "deleted" });
+    for (const arrive of arrivals) await arrive();
+    expect([listed(ALL), listed(archive)]).toEqual(["newest young old", ""]);
+  });
+
+  it("is read again once it has come, where something may have been missed", async () => {
+    const archive = { archived: true };
+    const arrive = reading(archive, []);
+    readAnew(queries);
+    await arrive();
+    expect(queries.getQueryState(keys.conversations(archive))?.isInvalidated).toBe(true);
   });
 });
 

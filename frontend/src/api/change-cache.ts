@@ -1,4 +1,4 @@
-import type { QueryClient } from "@tanstack/react-query";
+import type { QueryClient, QueryKey } from "@tanstack/react-query";
 import { cachedConversation, dropConversation, putConversation } from "@/api/conversation-cache";
 import type { ConversationBody, RunBody } from "@/api/generated";
 import { keys } from "@/api/query-keys";
@@ -40,11 +40,21 @@ export function applyChange(queries: QueryClient, change: Change): void {
 /** Something may have been missed: read all that is shown anew. */
 export function readAnew(queries: QueryClient): void {
   for (const queryKey of [keys.conversationLists, ["conversation"], ["messages"]]) {
-    void queries.invalidateQueries({ queryKey });
+    readAgain(queries, queryKey);
   }
 }
 
 /** The branch that is shown has changed at its end, or is another one. */
 function readMessages(queries: QueryClient, conversationId: string): void {
-  void queries.invalidateQueries({ queryKey: keys.messages(conversationId) });
+  readAgain(queries, keys.messages(conversationId));
+}
+
+/** A reading that is on its way is replaced, but for the very first one: that is followed by another. */
+function readAgain(queries: QueryClient, queryKey: QueryKey): void {
+  void queries.invalidateQueries({ queryKey });
+  for (const query of queries.getQueryCache().findAll({ queryKey, fetchStatus: "fetching" })) {
+    if (query.state.data === undefined) {
+      query.promise?.then(() => queries.invalidateQueries({ queryKey: query.queryKey, exact: true }), () => {});
+    }
+  }
 }

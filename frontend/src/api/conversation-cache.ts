@@ -6,7 +6,7 @@ type Lists = InfiniteData<ConversationList, string | null>;
 
 /** A conversation as it is now: kept by itself, and put where it belongs in every list that is loaded. */
 export function putConversation(queries: QueryClient, conversation: ConversationBody): void {
-  queries.setQueryData(keys.conversation(conversation.id), conversation);
+  changeData(queries, keys.conversation(conversation.id), () => conversation);
   changeLists(queries, (list, filter) => placed(list, conversation, filter));
 }
 
@@ -47,9 +47,17 @@ export function cachedConversation(queries: QueryClient, id: string): Conversati
 }
 
 function changeLists(queries: QueryClient, change: (list: Lists, filter: ListFilter) => Lists): void {
-  for (const [queryKey, list] of queries.getQueriesData<Lists>({ queryKey: keys.conversationLists })) {
-    if (list) queries.setQueryData(queryKey, change(list, filterOf(queryKey)));
+  for (const { queryKey } of queries.getQueryCache().findAll({ queryKey: keys.conversationLists })) {
+    changeData<Lists>(queries, queryKey, (list) => list && change(list, filterOf(queryKey)));
   }
+}
+
+/** Change what is loaded; and what is on its way once it has come, since it may have been read before. */
+function changeData<Data>(queries: QueryClient, queryKey: QueryKey, change: (data?: Data) => Data | undefined): void {
+  const apply = () => queries.setQueryData<Data>(queryKey, change);
+  apply();
+  const query = queries.getQueryCache().find({ queryKey });
+  if (query?.state.fetchStatus === "fetching") query.promise?.then(apply, () => {}); // a reading that failed changes nothing
 }
 
 function filterOf(queryKey: QueryKey): ListFilter {

@@ -14,12 +14,17 @@ export interface Preferences {
   sidebarOpen: boolean;
 }
 
+const NAME = "preferences";
+
 /** What this browser remembers of how a person likes the page. `public/theme.js` reads the same entry before the first paint. */
 export const usePreferences = create<Preferences>()(
-  persist<Preferences>(() => ({ theme: "system", language: null, sendKey: "enter", sidebarOpen: true }), {
-    name: "preferences",
-  }),
+  persist<Preferences>(() => ({ theme: "system", language: null, sendKey: "enter", sidebarOpen: true }), { name: NAME }),
 );
+
+// One set for all tabs: a tab with older ones would write them over what another has chosen.
+window.addEventListener("storage", ({ key }) => {
+  if (key === NAME) void usePreferences.persist.rehydrate();
+});
 
 const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 const PAPER = { light: "#fbfaf8", dark: "#1b1a18" };

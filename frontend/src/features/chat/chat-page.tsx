@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { usePatchConversation } from "@/api/conversations";
 import { loadPart } from "@/api/parts";
@@ -16,15 +16,15 @@ import type { MessageActions } from "@/features/chat/message-actions";
 import { useConversation, type Chat } from "@/features/chat/use-conversation";
 import { useStopKey } from "@/features/chat/use-stop-key";
 import { Welcome } from "@/features/chat/welcome";
+import { later } from "@/ui/markdown/later";
 import { showToast } from "@/ui/toast";
 
 // Not part of the first load: the first screen of a visit shows no message.
-const loadMessageList = () => loadPart(() => import("@/features/chat/message-list"));
-const MessageList = lazy(loadMessageList);
+const messageList = later(() => loadPart(async () => (await import("@/features/chat/message-list")).drawMessageList), { required: true });
 
 async function loadWhatAnswersNeed(): Promise<void> {
-  const [{ loadMarkdown }] = await Promise.all([import("@/ui/markdown/markdown"), loadMessageList()]);
-  loadMarkdown();
+  messageList.load();
+  (await import("@/ui/markdown/markdown")).loadMarkdown();
 }
 
 interface ChatPageProps {
@@ -53,30 +53,29 @@ export function ChatPage({ conversationId, messageId }: ChatPageProps) {
     loadWhatAnswersNeed().catch(() => undefined); // without network: whoever shows a message tries again
   }, []);
 
+  const drawMessages = messageList.use(entries.length > 0);
   const isNew = phase === "new" && entries.length === 0;
   return (
     <div className="flex h-full flex-col">
       <ChatHeader title={conversation?.title || t("chat.newTitle")} settings={settings} onChange={change} />
-      {entries.length > 0 ? (
-        <Suspense fallback={<Loading />}>
-          <MessageList
-            entries={entries}
-            hasOlder={chat.hasOlder}
-            loadingOlder={chat.loadingOlder}
-            loadOlder={chat.loadOlder}
-            messageId={messageId}
-            busy={busy}
-            asked={asked}
-            actions={actions}
-          />
-        </Suspense>
+      {entries.length > 0 && drawMessages ? (
+        drawMessages({
+          entries,
+          hasOlder: chat.hasOlder,
+          loadingOlder: chat.loadingOlder,
+          loadOlder: chat.loadOlder,
+          messageId,
+          busy,
+          asked,
+          actions,
+        })
       ) : (
         <div className="min-h-0 flex-1 overflow-y-auto">
           {isNew && <Welcome model={settings.model ?? null} />}
-          {phase === "loading" && <Loading />}
+          {(phase === "loading" || entries.length > 0) && <Loading />}
           {phase === "missing" && <Missing />}
           {phase === "failed" && <Failed problem={chat.problem} onRetry={retry} />}
-          {phase === "ready" && <Empty />}
+          {phase === "ready" && entries.length === 0 && <Empty />}
         </div>
       )}
       {phase !== "missing" && (

@@ -1,5 +1,5 @@
 import { ArrowDown } from "lucide-react";
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
 import type { Entry } from "@/features/chat/entry";
@@ -24,8 +24,13 @@ interface MessageListProps {
   actions: MessageActions;
 }
 
+/** As a function, so that whoever has loaded it can draw it at once. */
+export function drawMessageList(props: MessageListProps): ReactNode {
+  return <MessageList {...props} />;
+}
+
 /** The messages of a conversation, of which only those in view are drawn. It stays at the end, unless one reads above. */
-export default function MessageList({ entries, hasOlder, loadingOlder, loadOlder, messageId, busy, asked, actions }: MessageListProps) {
+function MessageList({ entries, hasOlder, loadingOlder, loadOlder, messageId, busy, asked, actions }: MessageListProps) {
   const { t } = useTranslation();
   const list = useRef<VirtualizerHandle>(null);
   const { box, content, following, unseen, onScroll, onHand, pin, mark, toEnd } = useFollow(messageId === undefined);

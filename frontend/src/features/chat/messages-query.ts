@@ -23,9 +23,13 @@ export function messagesQuery(conversationId: string) {
   });
 }
 
-/** Read the end of a branch now. */
-export function readEnd(queries: QueryClient, conversationId: string): Promise<MessageBranch> {
-  return queries.fetchQuery({ ...messagesQuery(conversationId), staleTime: 0, retry: false });
+/** Read the end of a branch as it is now, or later. */
+export async function readEnd(queries: QueryClient, conversationId: string): Promise<MessageBranch> {
+  const query = { ...messagesQuery(conversationId), staleTime: 0, retry: false };
+  // One that is on its way would be joined, and may have left before what is to be read was there.
+  const isOnItsWay = queries.isFetching({ queryKey: query.queryKey, exact: true }) > 0;
+  if (isOnItsWay) await queries.fetchQuery(query).catch(() => undefined); // the next one says what is wrong
+  return queries.fetchQuery(query);
 }
 
 /** As `readEnd`, through whatever is in the way; what the service refuses is shown by the query. */

@@ -40,10 +40,10 @@ function watch(): void {
   clearTimeout(timer);
   const next = nextDue(usePendingDeletes.getState().pending);
   if (next === undefined) {
-    removeEventListener("pagehide", sendAll);
+    removeEventListener("pagehide", sendHeld);
   } else {
     timer = setTimeout(sendDue, next - performance.now());
-    addEventListener("pagehide", sendAll);
+    addEventListener("pagehide", sendHeld);
   }
 }
 
@@ -52,9 +52,9 @@ function sendDue(): void {
   watch(); // timers may ring a moment early
 }
 
-/** The page goes: nobody can undo any more, and only a request that outlives it arrives. */
-function sendAll(): void {
-  for (const { id } of held(usePendingDeletes.getState().pending)) void send(id, true);
+/** Whoever is here goes, or the page: nobody can undo any more, and only a request that outlives it arrives. */
+export async function sendHeld(): Promise<void> {
+  await Promise.all(held(usePendingDeletes.getState().pending).map(({ id }) => send(id, true)));
 }
 
 async function send(id: string, keepalive: boolean): Promise<void> {

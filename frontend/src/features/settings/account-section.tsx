@@ -6,6 +6,7 @@ import { ApiError } from "@/api/client";
 import { sentenceOf } from "@/api/sentence";
 import { leave } from "@/features/account/leave";
 import { isPassword, MAX_PASSWORD_CHARS } from "@/features/account/names";
+import { sendHeld } from "@/features/conversations/deletions";
 import { day } from "@/lib/amounts";
 import { Button } from "@/ui/button";
 import { TextField } from "@/ui/field";
@@ -16,7 +17,7 @@ import { showToast } from "@/ui/toast";
 export default function AccountSection() {
   const { t } = useTranslation();
   const { data: me } = useQuery(meQuery);
-  const out = useMutation({ mutationFn: signOut, onSuccess: leave });
+  const out = useMutation({ mutationFn: () => sendHeld().then(signOut), onSuccess: leave });
   if (!me) return null;
   return (
     <div className="flex flex-col gap-9">
