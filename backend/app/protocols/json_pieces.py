@@ -20,10 +20,13 @@ MAX_GAP_BYTES = 4096  # between two pieces: a comma, white space, a name
 MAX_MEMBERS = 200_000  # of an entry: small ones take more memory than they have bytes
 
 _SPACE = rb"[ \t\r\n]*+"
-# Up to the next bracket, over whole strings, or up to a quote whose string does not end in this chunk.
-_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+(["\[\]{}])', re.DOTALL)
-_TO_QUOTE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_NAME = rb'"((?:[^"\\]|\\.)*+)"' + _SPACE + b":" + _SPACE
+# No group repeats possessively: Python before 3.11.5 gets that wrong (gh-106052). None of these goes back all the same,
+# since what follows a group can never match what the group has taken.
+_STRING_END = rb'[^"\\]*+(?:\\.[^"\\]*+)*"'
+# Over whole strings to the next bracket, else to a quote whose string does not end in this chunk, else to its end.
+_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"' + _STRING_END + rb')*(["\[\]{}]|\Z)', re.DOTALL)
+_TO_QUOTE = re.compile(_STRING_END, re.DOTALL)
+_NAME = rb'"([^"\\]*+(?:\\.[^"\\]*+)*)"' + _SPACE + b":" + _SPACE
 
 
 class Broken(Invalid):
@@ -138,7 +141,7 @@ class Splitter:
 
     def _feed(self, chunk: bytes) -> Iterator[Piece]:
         start, at = 0, self._string_end(chunk, 0) if self._in_string else 0
-        while not self._in_string and (match := _TO_BRACKET.match(chunk, at)) is not None:
+        while not self._in_string and (match := _TO_BRACKET.match(chunk, at)) is not None and match[1]:
             at, sign = match.end(), match[1]
             if sign == b'"':
                 at = self._string_end(chunk, at)
