@@ -55,6 +55,17 @@ export function RoutePending() {
   return <Spinner label={t("shell.loading")} />;
 }
 
+/** Nothing is there yet: it is not known who comes, or the service is away. */
+export function FirstPending() {
+  const { t } = useTranslation();
+  return (
+    <main className="h-full">
+      <h1 className="sr-only">{t("shell.name")}</h1>
+      <RoutePending />
+    </main>
+  );
+}
+
 function Plain({ sentence, alert = false, children }: { sentence: string; alert?: boolean; children: ReactNode }) {
   return (
     <div className="flex h-full min-h-60 flex-col items-center justify-center gap-5 px-6 text-center">

@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet } from "@tanstack/react-router";
 import { ConnectionNotice } from "@/app/connection-notice";
 import { guardDoor, guardPage } from "@/app/gate";
-import { NotFound, RouteError, RoutePending } from "@/app/route-states";
+import { FirstPending, NotFound, RouteError, RoutePending } from "@/app/route-states";
 import { queries } from "@/app/queries";
 import { Shell } from "@/app/shell";
 import { useConversationTitle } from "@/app/use-conversation-title";
@@ -27,6 +27,7 @@ const shell = createRoute({
       <RouteError {...props} />
     </main>
   ),
+  pendingComponent: FirstPending,
   beforeLoad: ({ location }) => guardPage(queries, location.href),
 });
 

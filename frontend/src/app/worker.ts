@@ -8,7 +8,8 @@ const LOOK_AGAIN = 60 * 60 * 1000; // ms; a page may stay open for days
  * A new version waits until a person takes it, so that nothing changes under their hands.
  */
 export async function startWorker(): Promise<void> {
-  const { registerSW } = await import("virtual:pwa-register");
+  const { registerSW } = await import("virtual:pwa-register").catch(() => ({ registerSW: null }));
+  if (!registerSW) return; // the service is away: the next start installs it
   const update = registerSW({
     immediate: true,
     onNeedRefresh() {

@@ -1,14 +1,22 @@
 import { Menu as Base } from "@base-ui/react/menu";
 import { clsx } from "clsx";
 import { Check } from "lucide-react";
+import { useEffect, useRef } from "react";
 import { buttonClass } from "@/ui/button";
 import type { MenuProps } from "@/ui/menu";
 
 /** The menu itself, with base-ui behind it; see `ui/menu.tsx`, which loads it. */
-export default function MenuPopup({ label, icon, items, className, align, defaultOpen }: MenuProps & { defaultOpen: boolean }) {
+export default function MenuPopup({ label, icon, items, className, align, pressed }: MenuProps & { pressed: "by key" | "by pointer" }) {
+  const trigger = useRef<HTMLButtonElement>(null);
+  const isOpened = useRef(pressed === "by pointer");
+  useEffect(() => {
+    // Pressed by a key, the first item has the focus; base-ui gives it only when its own button is pressed.
+    if (!isOpened.current) trigger.current?.click();
+    isOpened.current = true;
+  }, []);
   return (
-    <Base.Root defaultOpen={defaultOpen} modal={false}>
-      <Base.Trigger aria-label={label} title={label} className={clsx(buttonClass("quiet"), "px-2 [&>svg]:size-4.5", className)}>
+    <Base.Root defaultOpen={pressed === "by pointer"} modal={false}>
+      <Base.Trigger ref={trigger} aria-label={label} title={label} className={clsx(buttonClass("quiet"), "px-2 [&>svg]:size-4.5", className)}>
         {icon}
       </Base.Trigger>
       <Base.Portal>

@@ -30,7 +30,7 @@ const MenuPopup = lazy(loadPopup);
 
 /** A button that opens a menu. What draws the menu is loaded when the button is first pointed at, focused or pressed. */
 export function Menu(props: MenuProps) {
-  const [pressed, setPressed] = useState(false);
+  const [pressed, setPressed] = useState<"by key" | "by pointer">();
   const button = (
     <button
       type="button"
@@ -40,7 +40,7 @@ export function Menu(props: MenuProps) {
       className={clsx(buttonClass("quiet"), "px-2 [&>svg]:size-4.5", props.className)}
       onPointerEnter={loadPopup}
       onFocus={loadPopup}
-      onClick={() => setPressed(true)}
+      onClick={({ detail }) => setPressed(detail === 0 ? "by key" : "by pointer")}
     >
       {props.icon}
     </button>
@@ -48,7 +48,7 @@ export function Menu(props: MenuProps) {
   if (!pressed) return button;
   return (
     <Suspense fallback={button}>
-      <MenuPopup {...props} defaultOpen />
+      <MenuPopup {...props} pressed={pressed} />
     </Suspense>
   );
 }
