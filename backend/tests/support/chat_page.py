@@ -4,7 +4,7 @@ import itertools
 
 from playwright.async_api import Locator, Page, expect
 
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.support.watched import Watched
 
 # What the newest answer showed after every single change of the page, from its first word on; and all that was told
@@ -82,9 +82,9 @@ class ChatPage:
         """Wait until the newest answer says exactly this, its spaces aside."""
         await expect(self.text).to_have_text(text)
 
-    async def ended(self) -> None:
-        """Wait until nothing is being written."""
-        await expect(self.button("Answer again").last).to_be_visible()
+    async def ended(self, patience: float = PATIENCE) -> None:
+        """Wait until nothing is being written; at most so many seconds."""
+        await expect(self.button("Answer again").last).to_be_visible(timeout=patience * 1000)
         await expect(self.stop).to_have_count(0)
 
     async def conversation_id(self) -> str:
