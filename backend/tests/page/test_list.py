@@ -31,6 +31,11 @@ def item(page: Page, title: str) -> Locator:
     return the_list(page).get_by_role("link", name=title, exact=True)
 
 
+def message(page: Page, text: str) -> Locator:
+    """One of the short messages at the bottom."""
+    return page.get_by_role("region", name="Messages").locator("div").filter(has_text=text)
+
+
 async def choose(page: Page, title: str, what: str) -> None:
     """Take something out of a conversation's menu."""
     await item(page, title).hover()
@@ -117,6 +122,72 @@ async def _is_gone(talk: Talk) -> bool:
     return (await talk.client.request("GET", talk.path)).status == 404
 
 
+async def test_of_several_deletions_in_a_row_one_is_undone_and_the_others_are_sent(
+    mine: Client, shared_visitor: Watched
+) -> None:
+    talks = {title: await Talk.begin(mine, title=title) for title in ("One", "Two", "Three")}
+    page = await shared_visitor.open()
+    await page.clock.install()
+    for title in talks:
+        await choose(page, title, "Delete")
+        await expect(item(page, title)).to_have_count(0)
+    await message(page, "Two").get_by_role("button", name="Undo").click()
+    await expect(item(page, "Two")).to_be_visible()
+    await page.clock.fast_forward(7_500)
+    await until(lambda: _is_gone(talks["One"]), "the first one is deleted")
+    await until(lambda: _is_gone(talks["Three"]), "the last one is deleted")
+    await expect(message(page, "was deleted")).to_have_count(0)
+    await expect(item(page, "Two")).to_be_visible()
+    assert not shared_visitor.asked("DELETE", talks["Two"].path)
+
+
+async def test_a_reload_sends_what_is_held_back_and_does_not_bring_it_back(
+    mine: Client, shared_visitor: Watched
+) -> None:
+    talk = await Talk.begin(mine, title="Reload on me")
+    await Talk.begin(mine, title="Stays")
+    page = await shared_visitor.open()
+    await choose(page, "Reload on me", "Delete")
+    await expect(message(page, "was deleted")).to_be_visible()
+    await page.reload()
+    await until(lambda: _is_gone(talk), "the conversation is deleted")
+    await expect(item(page, "Stays")).to_be_visible()
+    await expect(item(page, "Reload on me")).to_have_count(0)
+
+
+async def test_a_deletion_that_is_refused_brings_it_back_with_a_sentence(mine: Client, shared_visitor: Watched) -> None:
+    talk = await Talk.begin(mine, title="Not today")
+    page = await shared_visitor.open()
+    await page.route(f"**{talk.path}", lambda route: route.fulfill(status=503, body=""))
+    await page.clock.install()
+    await choose(page, "Not today", "Delete")
+    await expect(item(page, "Not today")).to_have_count(0)
+    await page.clock.fast_forward(7_500)
+    await expect(message(page, "could not be deleted and is back in the list.")).to_be_visible()
+    await expect(item(page, "Not today")).to_be_visible()
+
+
+async def test_the_menu_is_used_by_keyboard_and_the_focus_goes_to_what_is_next(
+    mine: Client, shared_visitor: Watched
+) -> None:
+    for title in ("Below", "Above"):
+        await Talk.begin(mine, title=title)
+    page = await shared_visitor.open()
+    await item(page, "Above").focus()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("menu")).to_have_count(0)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    await page.keyboard.press("ArrowUp")  # from the first one around to the last
+    await expect(page.get_by_role("menuitem", name="Delete")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(item(page, "Above")).to_have_count(0)
+    await expect(item(page, "Below")).to_be_focused()
+
+
 async def test_deleting_what_is_open_leads_to_a_new_chat(mine: Client, shared_visitor: Watched) -> None:
     talk = await Talk.begin(mine, title="Open one")
     page = await shared_visitor.open(f"/c/{talk.id}")
@@ -164,6 +235,13 @@ async def test_on_a_phone_the_list_is_a_drawer_that_closes_when_one_is_chosen(
     async with watched(browser, shared_server.url, width=PHONE) as visitor:
         page = await visitor.open()
         await expect(item(page, "Small screen")).not_to_be_in_viewport()
-        await page.get_by_role("button", name="Conversations").click()
+        button = page.get_by_role("button", name="Show conversations")
+        await button.click()
+        await expect(item(page, "Small screen")).to_be_in_viewport()
+        await page.keyboard.press("Escape")
+        await expect(item(page, "Small screen")).not_to_be_in_viewport()
+        await expect(button).to_be_focused()
+        await button.click()
         await item(page, "Small screen").click()
         await expect(item(page, "Small screen")).not_to_be_in_viewport()
+        await expect(page).to_have_title("Small screen · AI Chat Service")

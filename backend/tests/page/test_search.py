@@ -4,7 +4,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.support.client import Client
 from tests.support.proxy import Proxy
-from tests.support.script import say
+from tests.support.script import DONE, Gate, Send, Status, chunk, say
 from tests.support.server import Server
 from tests.support.talk import Talk
 from tests.support.upstream import Upstream
@@ -57,6 +57,39 @@ async def test_three_tabs_hear_of_everything_over_one_connection(
         for tab in tabs:
             await expect(tab.get_by_role("link", name=f"From elsewhere {number}", exact=True)).to_be_visible()
     assert len(shared_visitor.asked("GET", "/api/events")) == 1
+
+
+async def test_what_is_done_in_one_tab_is_seen_in_the_others(shared_client: Client, shared_visitor: Watched) -> None:
+    talk = await Talk.begin(shared_client, title="In two tabs")
+    one, other = [await shared_visitor.open() for _ in range(2)]
+    for tab in (one, other):
+        await expect(tab.get_by_role("link", name="In two tabs", exact=True)).to_be_visible()
+    await talk.change(title="With another name", pinned=True)
+    for tab in (one, other):
+        pinned = tab.get_by_role("region", name="Pinned")
+        await expect(pinned.get_by_role("link", name="With another name", exact=True)).to_be_visible()
+    row = other.get_by_role("listitem").filter(has=other.get_by_role("link", name="With another name", exact=True))
+    await row.hover()
+    await row.get_by_role("button").click()
+    await other.get_by_role("menuitem", name="Archive").click()
+    await expect(one.get_by_role("link", name="With another name", exact=True)).to_have_count(0)
+
+
+async def test_an_answer_that_is_written_elsewhere_is_marked_on_the_list_until_it_ends(
+    shared_client: Client, shared_upstream: Upstream, shared_visitor: Watched
+) -> None:
+    shared_upstream.script(
+        Status(), Send(chunk(content="one ")), Gate("more"), Send(chunk(finish_reason="stop")), Send(DONE)
+    )
+    talk = await Talk.begin(shared_client, title="Being answered")
+    page = await shared_visitor.open()
+    await expect(page.get_by_role("link", name="Being answered", exact=True)).to_be_visible()
+    reading = await talk.open("Go on")
+    row = page.get_by_role("listitem").filter(has_text="Being answered")
+    await expect(row.get_by_role("img", name="An answer is being written")).to_be_visible()
+    shared_upstream.open("more")
+    await expect(row.get_by_role("img", name="An answer is being written")).to_have_count(0)
+    reading.close()
 
 
 async def test_when_the_tab_that_listens_is_closed_another_one_goes_on_without_a_hole(
