@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Outlet, useParams, useRouter } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { useEffect, useLayoutEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Panels, preloadPanels } from "@/app/panels";
 import { useShortcuts, WIDE } from "@/app/shortcuts";
@@ -21,7 +21,8 @@ export function Shell() {
   const router = useRouter();
   const queries = useQueryClient();
   useShortcuts();
-  useEffect(() => startChanges(queries), [queries]);
+  // Before the effects that read the list: what changes after that reading has to be heard already.
+  useLayoutEffect(() => startChanges(queries), [queries]);
   useEffect(preloadPanels, []);
   // Whoever chose something in the drawer wants to see it.
   useEffect(() => router.subscribe("onBeforeNavigate", () => setDrawer(false)), [router]);

@@ -31,7 +31,7 @@ export function hideToast(id: string): void {
   useToasts.setState(({ shown }) => ({ shown: shown.filter((toast) => toast.id !== id) }));
 }
 
-/** Where messages appear; one per page. They are read out when they come, and stay reachable by keyboard. */
+/** Where messages appear: above the composer; one per page. They are read out when they come, and stay reachable by keyboard. */
 export function Toaster() {
   const { t } = useTranslation();
   const shown = useToasts((state) => state.shown);
@@ -39,7 +39,7 @@ export function Toaster() {
     <section
       aria-live="polite"
       aria-label={t("shell.messages")}
-      className="pointer-events-none fixed inset-x-0 bottom-[max(1rem,env(safe-area-inset-bottom))] z-60 flex flex-col items-center gap-2 px-4"
+      className="pointer-events-none fixed inset-x-0 bottom-[calc(6rem+env(safe-area-inset-bottom))] z-60 flex flex-col items-center gap-2 px-4"
     >
       {shown.map((toast) => (
         <div
