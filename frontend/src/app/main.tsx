@@ -6,6 +6,7 @@ import { watchReach } from "@/api/reach";
 import { followLeaving } from "@/features/account/leave";
 import { startLanguage } from "@/lib/i18n";
 import { followTheme } from "@/lib/preferences";
+import { reportUnforeseen } from "@/app/foreseen";
 import { queries } from "@/app/queries";
 import { router } from "@/app/router";
 import { startWorker } from "@/app/worker";
@@ -17,7 +18,7 @@ async function start(): Promise<void> {
   await startLanguage();
   const root = document.getElementById("root");
   if (!root) throw new Error("index.html has no #root");
-  createRoot(root).render(
+  createRoot(root, { onCaughtError: reportUnforeseen }).render(
     <StrictMode>
       <QueryClientProvider client={queries}>
         <RouterProvider router={router} />

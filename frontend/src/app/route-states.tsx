@@ -4,12 +4,10 @@ import { useTranslation } from "react-i18next";
 import { ApiError } from "@/api/client";
 import { useConnection } from "@/api/connection";
 import { sentenceOf } from "@/api/sentence";
+import { isPartMissing } from "@/app/foreseen";
 import { useTitle } from "@/lib/title";
 import { Button, buttonClass } from "@/ui/button";
 import { Spinner } from "@/ui/spinner";
-
-// What browsers say when a file that is imported later is not there (Chromium, Firefox, Safari).
-const PART_MISSING = /dynamically imported module|Importing a module script failed|preload CSS/i;
 
 /** What is shown instead of a page that failed: why, and what to do. It comes back by itself once the service does. */
 export function RouteError({ error, reset }: ErrorComponentProps) {
@@ -17,14 +15,13 @@ export function RouteError({ error, reset }: ErrorComponentProps) {
   const router = useRouter();
   const reached = useConnection((state) => state.reached);
   const isAway = error instanceof ApiError && error.code === "unreachable";
-  const isPartMissing = error instanceof Error && PART_MISSING.test(error.message);
   useEffect(() => {
     if (!isAway || !reached) return;
     reset();
     void router.invalidate();
   }, [isAway, reached, reset, router]);
 
-  const sentence = isPartMissing ? t("shell.partMissing") : error instanceof ApiError ? sentenceOf(error) : t("shell.failed");
+  const sentence = isPartMissing(error) ? t("shell.partMissing") : error instanceof ApiError ? sentenceOf(error) : t("shell.failed");
   return (
     <Plain sentence={isAway ? t("shell.away") : sentence} alert>
       <Button kind="primary" onClick={() => location.reload()}>
