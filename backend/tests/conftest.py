@@ -9,6 +9,7 @@ Markers: `settings(NAME=value, …)` sets the environment of `server`; `trouble_
 A module sets the environment of its `shared_server` by a dictionary called `SHARED_SETTINGS`.
 """
 
+import signal
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ hypothesis.settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what runs in its background with interrupts ignored, and all that is started from there inherits
+    # it: no program under test could then be interrupted, as a terminal's Ctrl+C does.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "settings(**env): the environment of the service under test")
     config.addinivalue_line("markers", "trouble_expected: tracebacks in the service's log are part of the test")
     config.addinivalue_line("markers", "alone: no other worker's test runs meanwhile")

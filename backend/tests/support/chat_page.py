@@ -7,6 +7,8 @@ from playwright.async_api import Locator, Page, expect
 from tests.support.waiting import PATIENCE, until
 from tests.support.watched import Watched
 
+BROKE_OFF = "The answer broke off here. What had arrived is kept."
+
 # What the newest answer showed after every single change of the page, from its first word on; and all that was told
 # below an answer that is being written.
 _WATCH = """
