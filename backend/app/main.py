@@ -70,7 +70,7 @@ from app.tracing import Tracing
 from app.web import page, problems
 from app.web.connections import Connections
 from app.web.deps import Services
-from app.web.middleware import TRANSPORT, BodyLimit, Boundary, Envelope, Gate, Limits, transport_of
+from app.web.middleware import SEND, TRANSPORT, BodyLimit, Boundary, Envelope, Gate, Limits, transport_of
 from app.web.trial import Trials
 
 LAST_FRAMES_SECONDS = 2.0  # after the drain, for readers to be told how it ended
@@ -115,6 +115,7 @@ class ChatApp(FastAPI):
             await super().__call__(scope, receive, send)
             return
         scope[TRANSPORT] = transport
+        scope[SEND] = send
         self.connections.enter(transport)
         try:
             await super().__call__(scope, receive, send)

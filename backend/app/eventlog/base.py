@@ -1,10 +1,13 @@
 """The contract of the event log's durable half: what is appended here survives a `kill -9`."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from app.models import Piece
+
+Written = Callable[[Exception | None], None]
+"""Is called in the loop when a commit is over, with why it failed if it did. A future for each run in each commit
+costs more than all else that a journal does."""
 
 
 class Journal(Protocol):
@@ -14,11 +17,11 @@ class Journal(Protocol):
         """A run may append from now on: nothing appended after this call is trimmed before `ended(run_id)`."""
         ...
 
-    def append(self, run_id: str, pieces: Sequence[Piece]) -> "asyncio.Future[None]":
-        """Add `pieces` to the next commit; the future is done once a kill of this process cannot lose them.
+    def append(self, run_id: str, pieces: Sequence[Piece], written: Written) -> None:
+        """Add `pieces` to the next commit. `written` is called once a kill of this process cannot lose them.
 
-        The future raises StorageError if the commit failed, and RunStopped if another replica was asked to stop the
-        run; then none of `pieces` is in the journal.
+        It is told StorageError if the commit failed, and RunStopped if another replica was asked to stop the run; then
+        none of `pieces` is in the journal.
         """
         ...
 

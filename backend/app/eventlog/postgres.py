@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.database import Database, Write
 from app.errors import RunStopped, StorageError
-from app.eventlog.base import Entry
+from app.eventlog.base import Entry, Written
 from app.models import Piece
 
 _decode = msgspec.msgpack.Decoder(list[Piece]).decode
@@ -53,14 +53,14 @@ class PostgresJournal:
         """See `Journal.opened`."""
         self._next.setdefault(run_id, 0)
 
-    def append(self, run_id: str, pieces: Sequence[Piece]) -> "asyncio.Future[None]":
+    def append(self, run_id: str, pieces: Sequence[Piece], written: Written) -> None:
         """See `Journal.append`."""
         if self._open is None:
             self._open = _Append(self)
             self._database.add(self._open)
         number = self._next[run_id]
         self._next[run_id] = number + 1
-        return self._open.take(run_id, number, pieces)
+        self._open.take(run_id, number, pieces, written)
 
     def ended(self, run_id: str) -> None:
         """See `Journal.ended`."""
@@ -106,12 +106,10 @@ class _Append(Write):
 
     def __init__(self, journal: PostgresJournal) -> None:
         self._journal = journal
-        self._said: dict[tuple[str, int], tuple[Sequence[Piece], asyncio.Future[None]]] = {}
+        self._said: dict[tuple[str, int], tuple[Sequence[Piece], Written]] = {}
 
-    def take(self, run_id: str, number: int, pieces: Sequence[Piece]) -> "asyncio.Future[None]":
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._said[run_id, number] = pieces, future
-        return future
+    def take(self, run_id: str, number: int, pieces: Sequence[Piece], written: Written) -> None:
+        self._said[run_id, number] = pieces, written
 
     def seal(self) -> None:
         self._journal.sealed()
@@ -124,14 +122,12 @@ class _Append(Write):
         return {(run_id, number) for run_id, number in written}
 
     def settle(self, result: set[tuple[str, int]] | None, error: Exception | None) -> None:
-        for (run_id, number), (_, future) in self._said.items():
+        for (run_id, number), (_, written) in self._said.items():
             if error is None and result is not None and (run_id, number) in result:
-                if not future.done():
-                    future.set_result(None)
-                continue
-            self._journal.again(run_id, number)
-            if not future.done():
-                future.set_exception(error if error is not None else RunStopped())
+                written(None)
+            else:
+                self._journal.again(run_id, number)
+                written(error if error is not None else RunStopped())
 
 
 class _Erase(Write):

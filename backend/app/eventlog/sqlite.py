@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from app.database import Database, Write
 from app.errors import StorageError
+from app.eventlog.base import Written
 from app.models import Piece
 
 MAX_ROWS_PER_TRIM = 2000  # a delete in one commit must not make live answers wait
@@ -40,12 +41,12 @@ class SqliteJournal:
         """See `Journal.opened`."""
         self._first[run_id] = self._next
 
-    def append(self, run_id: str, pieces: Sequence[Piece]) -> "asyncio.Future[None]":
+    def append(self, run_id: str, pieces: Sequence[Piece], written: Written) -> None:
         """See `Journal.append`."""
         if self._open is None:
             self._open = _Append(self)
             self._database.add(self._open)
-        return self._open.take(run_id, pieces)
+        self._open.take(run_id, pieces, written)
 
     def ended(self, run_id: str) -> None:
         """See `Journal.ended`."""
@@ -85,14 +86,12 @@ class _Append(Write):
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal = journal
         self._entries: list[_Entry] = []
-        self._futures: list[asyncio.Future[None]] = []
+        self._written: list[Written] = []
         self._row = 0
 
-    def take(self, run_id: str, pieces: Sequence[Piece]) -> "asyncio.Future[None]":
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def take(self, run_id: str, pieces: Sequence[Piece], written: Written) -> None:
         self._entries.append((run_id, pieces))
-        self._futures.append(future)
-        return future
+        self._written.append(written)
 
     def seal(self) -> None:
         self._row = self._journal.next_row()
@@ -103,13 +102,8 @@ class _Append(Write):
         )
 
     def settle(self, result: None, error: Exception | None) -> None:
-        for future in self._futures:
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+        for written in self._written:
+            written(error)
 
 
 def recover(connection: Connection) -> dict[str, list[Piece]]:

@@ -1,6 +1,6 @@
 """The contracts of a provider (a prompt in, deltas out: it translates and decides nothing) and of the catalogue."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -35,6 +35,10 @@ class Unbilled(Exception):
         self.pause = pause
 
 
+Take = Callable[[Sequence[Delta]], Awaitable[None] | None]
+"""Is given deltas, in the loop, as they arrive. What it returns is waited for before there are more."""
+
+
 class Provider(Protocol):
     """One model behind one endpoint."""
 
@@ -43,17 +47,17 @@ class Provider(Protocol):
         """Who answers."""
         ...
 
-    def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
-        """The answer to `prompt`, as it arrives: valid, storable text in deltas of at most `MAX_PIECE_CHARS`.
+    async def answer(self, prompt: Prompt, take: Take) -> None:
+        """Give the answer to `prompt` to `take`, as it arrives: valid text in deltas of at most `MAX_PIECE_CHARS`.
 
-        It ends after a `FinishDelta`. Closing the generator closes the socket to the endpoint before `aclose()`
-        returns. This is one attempt. Asking again with another parameter, after a 400 that named it, is no further
-        one: nothing can have been billed.
+        It returns after a `FinishDelta`. However it ends, the socket to the endpoint is closed, or free, by then; so it
+        is if `take`, or what it returns, raises, which is raised here. This is one attempt. Asking again with another
+        parameter, after a 400 that named it, is no further one: nothing can have been billed.
 
         Raises:
             Unbilled: before any text, and only where nothing can have been billed: it could not be reached, or its
                 status was 408, 429 or 5xx.
-            ProviderError: the answer did not complete; what was yielded before counts.
+            ProviderError: the answer did not complete; what was given to `take` before counts.
         """
         ...
 

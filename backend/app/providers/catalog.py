@@ -9,6 +9,7 @@ import msgspec
 from app.errors import ModelNotFound
 from app.models import MAX_MODEL_CHARS
 from app.providers.base import ModelInfo, Provider
+from app.providers.client import Client
 from app.providers.discovery import Found, Listing
 from app.providers.local import LocalProvider, describe
 from app.providers.openai import OpenAIConfig, OpenAIProvider, Style
@@ -23,7 +24,7 @@ class Catalogue:
 
     def __init__(self, plan: Plan, session: aiohttp.ClientSession, settings: Settings) -> None:
         self._plan = plan
-        self._session = session
+        self._client = Client()
         self._settings = settings
         self._endpoints = {endpoint.name: endpoint for endpoint in plan.endpoints}
         self._entries = {entry.id: entry for entry in plan.entries}
@@ -45,6 +46,7 @@ class Catalogue:
         """Stop asking, and let go of connections and processes. Nothing may be streaming."""
         await asyncio.gather(*(listing.close() for listing in self._listings.values()))
         await asyncio.gather(*(provider.close() for provider in self._providers.values()))
+        self._client.close()
 
     @property
     def default(self) -> str:
@@ -160,7 +162,7 @@ class Catalogue:
         info, settings = self._infos.get(model_id) or self._describe(model_id), self._settings
         made: Provider
         if self._endpoints[info.provider].base_url:
-            made = OpenAIProvider(info, self._config(model_id), self._session)
+            made = OpenAIProvider(info, self._config(model_id), self._client)
         else:
             made = LocalProvider(settings.local_model_path, settings.local_model_idle_seconds, info)
         self._providers[model_id] = made

@@ -8,17 +8,16 @@ import re
 import secrets
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-import aiohttp
 from pydantic import SecretStr
 
 from app.errors import ModelNotConfigured, UpstreamInterrupted, UpstreamRejected, UpstreamUnavailable
-from app.models import Delta, NoteDelta, Prompt
-from app.providers.base import ModelInfo, Unbilled
+from app.models import NoteDelta, Prompt
+from app.providers.base import ModelInfo, Take, Unbilled
+from app.providers.client import Client
 from app.providers.openai import OpenAIConfig, OpenAIProvider
 from app.settings import BACKEND
 from app.telemetry import log, where
@@ -80,8 +79,8 @@ class LocalProvider:
         """Who answers."""
         return self._info
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
-        """See `Provider.stream`. While the process starts, a note says so."""
+    async def answer(self, prompt: Prompt, take: Take) -> None:
+        """See `Provider.answer`. While the process starts, a note says so."""
         if self._child is None or self._child.over.is_set():
             weights = await asyncio.to_thread(_installed, self._model_path)  # it reads folders
             child = self._running(weights)
@@ -90,14 +89,12 @@ class LocalProvider:
         child.enter()
         try:
             if not child.settled.is_set():
-                yield [NoteDelta(_LOADING)]
+                take([NoteDelta(_LOADING)])
                 await child.settled.wait()
-                yield [NoteDelta(None)]
+                take([NoteDelta(None)])
             if child.model is None or child.over.is_set():
                 raise Unbilled(UpstreamUnavailable(self._not_started), None)
-            async with aclosing(_answer(child.model, prompt)) as deltas:
-                async for some in deltas:
-                    yield some
+            await _answer(child.model, prompt, take)
         except (UpstreamInterrupted, UpstreamUnavailable, Unbilled):
             # A socket breaks a moment before its process is known to have ended; whoever tries again comes after that.
             with suppress(TimeoutError):
@@ -127,12 +124,10 @@ class LocalProvider:
             log.error("embedded.broke", error=type(error).__name__, where=where(error))
 
 
-async def _answer(model: OpenAIProvider, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
-    """What `model` streams; its errors in words that fit here, where there is no endpoint to check."""
+async def _answer(model: OpenAIProvider, prompt: Prompt, take: Take) -> None:
+    """Give `take` what `model` says; its errors in words that fit here, where there is no endpoint to check."""
     try:
-        async with aclosing(model.stream(prompt)) as deltas:
-            async for some in deltas:
-                yield some
+        await model.answer(prompt, take)
     except UpstreamRejected as error:  # the key and the name are ours: only the length is left to refuse
         raise UpstreamRejected(_TOO_LONG) from error
     except UpstreamUnavailable as error:
@@ -165,25 +160,22 @@ class _Child:
 
     async def live(self) -> None:
         """Start the process, keep it while it is used, and stop it. When this returns there is none."""
-        # A session of its own: the address needs no proxy, and llama.cpp promises to keep connections but closes them.
-        connector = aiohttp.TCPConnector(force_close=True, limit=0)
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            process: Process | None = None
-            try:
-                async with asyncio.timeout(START_SECONDS):
-                    process = await self._spawn()
-                    self.model = await self._introduce(process, session)
-                self.settled.set()
-                await self._until_idle(process)
-            except (OSError, TimeoutError, _NoAddress) as error:
-                log.warning("embedded.not_started", reason=type(error).__name__)
-            finally:
-                self.over.set()
-                self.settled.set()
-                if self.model is not None:
-                    await self.model.close()
-                if process is not None:
-                    await _end(process)
+        client = Client(keeps=False)  # llama.cpp promises to keep connections but closes them
+        process: Process | None = None
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                process = await self._spawn()
+                self.model = await self._introduce(process, client)
+            self.settled.set()
+            await self._until_idle(process)
+        except (OSError, TimeoutError, _NoAddress) as error:
+            log.warning("embedded.not_started", reason=type(error).__name__)
+        finally:
+            self.over.set()
+            self.settled.set()
+            client.close()
+            if process is not None:
+                await _end(process)
 
     async def _spawn(self) -> Process:
         command = (sys.executable, "-m", "app.providers.local_worker", str(self._weights), str(SLOTS), str(SLOT_TOKENS))
@@ -192,7 +184,7 @@ class _Child:
             *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd=BACKEND, start_new_session=True
         )
 
-    async def _introduce(self, process: Process, session: aiohttp.ClientSession) -> OpenAIProvider:
+    async def _introduce(self, process: Process, client: Client) -> OpenAIProvider:
         """Hand the key over and hear the address. By pipe, since every user of the machine can read arguments."""
         assert process.stdin is not None
         assert process.stdout is not None
@@ -212,7 +204,7 @@ class _Child:
             connect_timeout=CONNECT_SECONDS,
             style="assistant",
         )
-        return OpenAIProvider(self._info, config, session)
+        return OpenAIProvider(self._info, config, client)
 
     async def _until_idle(self, process: Process) -> None:
         """Until nobody has asked for `idle_seconds`, or the process has ended by itself."""

@@ -4,13 +4,11 @@ import asyncio
 import math
 import random
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-import aiohttp
 import msgspec
 from pydantic import SecretStr
 
@@ -24,13 +22,14 @@ from app.errors import (
 )
 from app.models import Delta, Prompt
 from app.providers.answer import INTERRUPTED, AnswerReader
-from app.providers.base import ModelInfo, Unbilled
+from app.providers.base import ModelInfo, Take, Unbilled
+from app.providers.client import Client, NoConnection
+from app.providers.connection import Broken, NotHttp, Response
 
 MAX_WHOLE_BYTES = 4 * 2**20  # a whole answer in one JSON document
 MAX_REFUSAL_BYTES = 64 * 2**10  # enough of a refusal to see which parameter it names
 MAX_CHANGES = 2  # of parameters that a model refuses: there are two that some do not know
 MAX_RETRY_AFTER_SECONDS = 10  # nobody waits longer in front of an empty answer
-LINGER_SECONDS = 1  # for the last bytes of a response whose answer is over; a new connection costs more than the wait
 AFTER_FINISH_SECONDS = 2  # for the usage and [DONE]; the answer itself is complete by then
 
 
@@ -58,15 +57,14 @@ class OpenAIConfig(msgspec.Struct, frozen=True):
 
 
 class OpenAIProvider:
-    """Satisfies `providers.base.Provider`. The session is the caller's, who closes it."""
+    """Satisfies `providers.base.Provider`. The client is the caller's, who closes it."""
 
-    def __init__(self, info: ModelInfo, config: OpenAIConfig, session: aiohttp.ClientSession) -> None:
+    def __init__(self, info: ModelInfo, config: OpenAIConfig, client: Client) -> None:
         self._info = info
         self._config = config
-        self._session = session
+        self._client = client
         self._length_field = "max_tokens"  # newer models of OpenAI know only max_completion_tokens
         self._with_temperature = True
-        self._lingering: set[asyncio.Task[None]] = set()
 
     @property
     def info(self) -> ModelInfo:
@@ -74,51 +72,29 @@ class OpenAIProvider:
         return self._info
 
     async def close(self) -> None:
-        """Nothing is held between answers but connections that are about to be free again."""
-        for task in self._lingering:
-            task.cancel()
-        await asyncio.gather(*self._lingering, return_exceptions=True)
-
-    def _linger(self, response: aiohttp.ClientResponse) -> None:
-        """The answer is over, the end of its body is not here yet: a moment later the connection can be used again."""
-
-        async def wait() -> None:
-            try:
-                async with asyncio.timeout(LINGER_SECONDS):
-                    while await response.content.readany():
-                        pass  # nothing that follows [DONE] counts
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                pass  # then it is closed instead
-            finally:
-                _close(response)
-
-        task = asyncio.create_task(wait(), name="lingering")
-        self._lingering.add(task)
-        task.add_done_callback(self._lingering.discard)
+        """Nothing is held between answers but the client's connections."""
 
     def become(self, info: ModelInfo, config: OpenAIConfig) -> None:
         """More is known of the same model. What is being answered goes on as it was asked."""
         self._info = info
         self._config = config
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
-        """See `Provider.stream`."""
+    async def answer(self, prompt: Prompt, take: Take) -> None:
+        """See `Provider.answer`."""
         response = await self._ask(prompt)
-        answer = AnswerReader()
+        reading = _Reading(response, take)
         try:
-            async with aclosing(_read(response, answer)) as deltas:
-                async for some in deltas:
-                    yield some
+            await reading.run()
         finally:
-            if answer.over and answer.failure is None and not response.content.at_eof():
-                self._linger(response)
+            if reading.is_whole:
+                response.let_go()
             else:
-                _close(response)
+                response.close()
                 await asyncio.sleep(0)  # the loop closes the socket in its next turn; who waits for us may then say so
 
     # ── The question ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _ask(self, prompt: Prompt) -> aiohttp.ClientResponse:
+    async def _ask(self, prompt: Prompt) -> Response:
         """A response with status 200."""
         changes = 0
         length_field, with_temperature = self._length_field, self._with_temperature
@@ -132,7 +108,7 @@ class OpenAIProvider:
             try:
                 refusal = await _refusal(response)
             finally:
-                _close(response)
+                response.close()
             if response.status == 400 and changes < MAX_CHANGES:
                 changes += 1
                 if length_field == "max_tokens" and "max_tokens" in refusal:
@@ -143,7 +119,7 @@ class OpenAIProvider:
                     continue
             raise verdict
 
-    async def _post(self, prompt: Prompt, length_field: str, with_temperature: bool) -> aiohttp.ClientResponse:
+    async def _post(self, prompt: Prompt, length_field: str, with_temperature: bool) -> Response:
         body: dict[str, Any] = {
             "model": self._config.model,
             "messages": [{"role": turn.role, "content": turn.content} for turn in prompt.turns],
@@ -165,25 +141,24 @@ class OpenAIProvider:
         if self._config.key is not None:
             headers["Authorization"] = f"Bearer {self._config.key.get_secret_value()}"
         try:
-            return await self._session.post(
+            return await self._client.post(
                 f"{self._config.base_url}/chat/completions",
-                data=msgspec.json.encode(body),
-                headers=headers,
-                allow_redirects=False,  # the key goes to the configured address and nowhere else
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._config.connect_timeout),
+                headers,
+                msgspec.json.encode(body),
+                connect_timeout=self._config.connect_timeout,
             )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        except NoConnection as error:
             unreached = f"The model's endpoint cannot be reached. Check {self._config.said.url} and the network."
             raise Unbilled(UpstreamUnavailable(unreached), _jitter()) from error
-        except (aiohttp.ClientResponseError, aiohttp.InvalidURL, ValueError) as error:
+        except (NotHttp, ValueError) as error:
             raise UpstreamProtocol from error
-        except (aiohttp.ClientError, OSError) as error:
+        except Broken as error:
             # The request may have arrived, and may be billed: never asked again.
             raise UpstreamUnavailable(
                 "The model's endpoint closed the connection without an answer. Try again."
             ) from error
 
-    def _judged(self, response: aiohttp.ClientResponse) -> Unbilled | ProviderError:
+    def _judged(self, response: Response) -> Unbilled | ProviderError:
         """What a status other than 200 means."""
         said = self._config.said
         asked = _asked_for(response)
@@ -222,9 +197,9 @@ def _jitter() -> float:
     return 0.25 + random.random() / 2  # noqa: S311 - spreads retries; no secret
 
 
-def _asked_for(response: aiohttp.ClientResponse) -> float | None:
+def _asked_for(response: Response) -> float | None:
     """The pause that an endpoint wants, in seconds; None: it wants none, one that cannot be read, or a past one."""
-    asked = response.headers.get("Retry-After", "")
+    asked = response.headers.get("retry-after", "")
     if (date := _date(asked)) is not None:
         seconds = (date - datetime.now(UTC)).total_seconds()
     elif re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", asked):
@@ -253,16 +228,21 @@ def _date(text: str) -> datetime | None:
     return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> str:
+async def _refusal(response: Response) -> str:
     """The start of a refusal, to look for the names of parameters in it. It is never shown, logged or kept."""
     if response.status != 400:
         return ""
     text = bytearray()
+
+    def take(some: bytes) -> None:
+        text.extend(some)
+        if len(text) >= MAX_REFUSAL_BYTES:
+            response.stop()
+
     try:
         async with asyncio.timeout(AFTER_FINISH_SECONDS):
-            while len(text) < MAX_REFUSAL_BYTES and (some := await response.content.readany()):
-                text += some
-    except (aiohttp.ClientError, TimeoutError, OSError):
+            await response.pour(take)
+    except (Broken, TimeoutError):
         pass  # the status alone says what matters
     return text.decode("utf-8", "replace")
 
@@ -270,102 +250,74 @@ async def _refusal(response: aiohttp.ClientResponse) -> str:
 # ── The answer ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _read(response: aiohttp.ClientResponse, answer: AnswerReader) -> AsyncGenerator[Sequence[Delta]]:
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding != "identity" or response.content_type == "text/html":
-        raise UpstreamProtocol
-    content = response.content
-    forget = _tell_when_gone(response)
-    try:
-        received = await _first(content)
-        if received.startswith(b"{"):  # some servers ignore `stream`
-            yield answer.whole(await _document(content, received))
-            received = b""
-        until: float | None = None
-        while received and not answer.over and answer.failure is None:
-            if deltas := answer.feed(received):
-                yield deltas
-            if answer.finished and until is None:
-                until = asyncio.get_running_loop().time() + AFTER_FINISH_SECONDS
-            if not answer.over:
-                received = await _next(content, until)
-        if not answer.over and answer.failure is None:
-            yield answer.end()
-    except (aiohttp.ClientError, OSError) as error:
-        if answer.failure is None and not answer.over and (rest := _unread(content)):
-            yield answer.feed(rest)
-        if not answer.finished and answer.failure is None:
-            raise UpstreamInterrupted(INTERRUPTED) from error
-    finally:
-        forget()
-    if answer.failure is not None:
-        raise answer.failure
-    await asyncio.sleep(0)  # lets the last bytes of the response in, so that the connection can be used again
+class _Reading:
+    """One answer, from the bytes of its response to who takes its deltas."""
 
+    def __init__(self, response: Response, take: Take) -> None:
+        self._response = response
+        self._take = take
+        self._answer = AnswerReader()
+        self._begun = False  # the first byte that tells is here
+        self._document: bytearray | None = None  # some servers ignore `stream`
+        self._patience: asyncio.TimerHandle | None = None  # for what follows an answer that is complete
 
-async def _first(content: aiohttp.StreamReader) -> bytes:
-    """The first bytes that tell: some servers name the wrong type, and some send white space while they think."""
-    received = (await content.readany()).lstrip()
-    while not received and not content.at_eof():
-        received = (await content.readany()).lstrip()
-    if received.startswith(b"<"):
-        raise UpstreamProtocol
-    return received
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing that counts can follow: the connection can be used again."""
+        return self._answer.over and self._answer.failure is None
 
+    async def run(self) -> None:
+        """Read it to its end.
 
-def _unread(content: aiohttp.StreamReader) -> bytes:
-    """What had come before the connection broke: it is still there if we were slow to read it (a full disk)."""
-    return b"".join(content._buffer)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - read_nowait() would raise
-
-
-def _tell_when_gone(response: aiohttp.ClientResponse) -> Callable[[], None]:
-    """aiohttp closes a connection whose framing breaks, and tells whoever reads the body nothing.
-
-    Returns what ends this watch: the connection outlives the response.
-    """
-    protocol = response.connection.protocol if response.connection is not None else None
-    closed = protocol.closed if protocol is not None else None
-    content = response.content
-
-    def gone(done: "asyncio.Future[None]") -> None:
-        if not done.cancelled():
-            done.exception()
-        if not content.is_eof() and content.exception() is None:
-            content.set_exception(aiohttp.ClientPayloadError("the connection is gone"))
-
-    if closed is None:
-        return lambda: None
-    closed.add_done_callback(gone)
-
-    def forget() -> None:
-        closed.remove_done_callback(gone)
-
-    return forget
-
-
-async def _next(content: aiohttp.StreamReader, until: float | None) -> bytes:
-    """More of the stream, or nothing at its end; `until`: the answer is complete, so do not wait any longer."""
-    if until is None:
-        return await content.readany()
-    try:
-        async with asyncio.timeout_at(until):
-            return await content.readany()
-    except TimeoutError:
-        return b""
-
-
-async def _document(content: aiohttp.StreamReader, first: bytes) -> bytes:
-    document = bytearray(first)
-    while some := await content.readany():
-        document += some
-        if len(document) > MAX_WHOLE_BYTES:
+        Raises:
+            ProviderError: it did not complete.
+        """
+        headers = self._response.headers
+        encoding, media_type = headers.get("content-encoding", "identity"), headers.get("content-type", "")
+        if encoding.lower() != "identity" or media_type.partition(";")[0].strip().lower() == "text/html":
             raise UpstreamProtocol
-    return bytes(document)
+        answer = self._answer
+        try:
+            await self._response.pour(self._received)
+        except Broken as error:
+            if not answer.finished and answer.failure is None:
+                raise UpstreamInterrupted(INTERRUPTED) from error
+        else:
+            if not answer.over and answer.failure is None:
+                await self._give(answer.end() if self._document is None else answer.whole(bytes(self._document)))
+        finally:
+            if self._patience is not None:
+                self._patience.cancel()
+        if answer.failure is not None:
+            raise answer.failure
 
+    def _received(self, data: bytes) -> Awaitable[None] | None:
+        if not self._begun:
+            data = data.lstrip()  # some servers name the wrong type, and some send white space while they think
+            if not data:
+                return None
+            self._begun = True
+            if data.startswith(b"<"):
+                raise UpstreamProtocol
+            if data.startswith(b"{"):
+                self._document = bytearray()
+        if self._document is not None:
+            self._document += data
+            if len(self._document) > MAX_WHOLE_BYTES:
+                raise UpstreamProtocol
+            return None
+        answer = self._answer
+        deltas = answer.feed(data)
+        if answer.finished or answer.failure is not None:
+            self._finish()
+        return self._take(deltas) if deltas else None
 
-def _close(response: aiohttp.ClientResponse) -> None:
-    """Close the socket now: under TLS a polite close would wait for the other side, which is being paid meanwhile."""
-    connection = response.connection
-    if connection is not None and connection.transport is not None:
-        connection.transport.abort()
-    response.close()
+    def _finish(self) -> None:
+        if self._answer.over or self._answer.failure is not None:
+            self._response.stop()
+        elif self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(AFTER_FINISH_SECONDS, self._response.stop)
+
+    async def _give(self, deltas: Sequence[Delta]) -> None:
+        if deltas and (waiting := self._take(deltas)) is not None:
+            await waiting

@@ -1,13 +1,12 @@
 """Money (api.md): who is asked next, and when nobody is any more. It is decided here and nowhere else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from app.models import Delta, Prompt
-from app.providers.base import Provider, Unbilled
+from app.models import Prompt
+from app.providers.base import Provider, Take, Unbilled
 
 MAX_ATTEMPTS = 3  # in one run, over all models: whoever waits wants an answer or a sentence
 
@@ -24,22 +23,21 @@ Intent = Callable[[int, Candidate], Awaitable[None]]
 """Called with the number of the attempt and who is asked, before each further one; returns once that is durable."""
 
 
-async def ask(candidates: Sequence[Candidate], intent: Intent) -> AsyncGenerator[Sequence[Delta]]:
-    """What the first of `candidates` that answers says. The first attempt is covered by the run itself.
+async def ask(candidates: Sequence[Candidate], intent: Intent, take: Take) -> None:
+    """Give `take` what the first of `candidates` that answers says. The first attempt is covered by the run itself.
 
     After `Unbilled` the next candidate is asked at once. The last one is asked once more, after the pause that it
     wants. Nobody is asked after anything else: it may have been billed.
 
     Raises:
         ProviderError: the answer did not complete, or nobody gave one; the last one's is told.
+        What `take`, or what it returns, raises.
     """
     attempt, place, again = 1, 0, True
     while True:
         candidate = candidates[place]
         try:
-            async with aclosing(candidate.provider.stream(candidate.prompt)) as answer:
-                async for some in answer:
-                    yield some
+            await candidate.provider.answer(candidate.prompt, take)
         except Unbilled as unbilled:
             error, pause = unbilled.error, unbilled.pause
         else:

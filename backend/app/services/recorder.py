@@ -15,9 +15,7 @@ MAX_PENDING_CHARS = 256 * 1024  # what one run may hold that is not durable yet;
 class Recorder:
     """Writes one run's text. What arrives while a write is in flight goes with the next, in as few pieces as fit."""
 
-    def __init__(
-        self, log: LiveLog, journal: Journal, save_timeout: float, lost: Callable[[BaseException], None]
-    ) -> None:
+    def __init__(self, log: LiveLog, journal: Journal, save_timeout: float, lost: Callable[[Exception], None]) -> None:
         """`lost` is called once writes have failed for `save_timeout` seconds, or are refused: it was the last."""
         self._log = log
         self._journal = journal
@@ -88,10 +86,9 @@ class Recorder:
             self._pending_chars = 0
         self._retry = None
         self._settled.clear()
-        self._journal.append(self._log.run_id, self._in_flight).add_done_callback(self._written)
+        self._journal.append(self._log.run_id, self._in_flight, self._written)
 
-    def _written(self, done: "asyncio.Future[None]") -> None:
-        error = done.exception()
+    def _written(self, error: Exception | None) -> None:
         if error is not None:
             self._failed(error)
             return
@@ -103,7 +100,7 @@ class Recorder:
         else:
             self._settled.set()
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, error: Exception) -> None:
         loop = asyncio.get_running_loop()
         since = self._failing_since = self._failing_since if self._failing_since is not None else loop.time()
         again = isinstance(error, StorageError) and not isinstance(error, LeaseLost)

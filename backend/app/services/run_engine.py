@@ -2,8 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -18,6 +17,7 @@ from app.models import (
     FinishDelta,
     NoteDelta,
     Part,
+    PartKind,
     ReasoningDelta,
     Run,
     TextDelta,
@@ -36,6 +36,10 @@ from app.telemetry import Attempt, RunReport, log, tell, where
 RETRY_AFTER_SECONDS = 5  # told to who is refused because the service is full
 STOP_SECONDS = 5.0  # closing a socket takes no time; a disk that is full may take the rest
 UNSAVED_RETRY_SECONDS = 2.0  # between attempts to write down an ending that the disk refused
+
+
+class _Enough(Exception):
+    """The answer is as long as it may be."""
 
 
 class RunEngine:
@@ -164,7 +168,7 @@ class RunEngine:
             live.lost = True
             self.stop(live, INTERRUPTED)
 
-    def _cannot_write(self, live: LiveRun, error: BaseException) -> None:
+    def _cannot_write(self, live: LiveRun, error: Exception) -> None:
         live.lost = live.lost or isinstance(error, LeaseLost)
         self.stop(live, CANCELLED if isinstance(error, RunStopped) else NOT_SAVED)
 
@@ -219,14 +223,9 @@ class RunEngine:
         try:
             if live.stopped is None:
                 live.attempts.append(Attempt(live.run.model, asyncio.get_running_loop().time() - live.started))
-                async with aclosing(ask(candidates, partial(self._intend, live))) as deltas:
-                    async for some in deltas:
-                        if self._take(live, some):
-                            break
-                        if live.live_bytes > live.ceiling and await self._is_spent(live):
-                            break
-                        if live.recorder.full:
-                            await live.recorder.settled()
+                await ask(candidates, partial(self._intend, live), partial(self._take, live))
+            return Ending("completed", live.finish_reason or "stop")
+        except _Enough:
             return Ending("completed", live.finish_reason or "stop")
         except asyncio.CancelledError:
             # stop() does this. The task goes on to save the end; nothing else cancels it while it generates.
@@ -243,25 +242,20 @@ class RunEngine:
         finally:
             live.generating = False
 
-    async def _is_spent(self, live: LiveRun) -> bool:
-        """Whether the limits of whoever asked leave nothing more. Nobody is asked before the allowance is used up."""
-        if live.allowance is None or live.finish_reason is not None:
-            return False
-        live.stopped = await live.allowance.widen() or live.stopped
-        live.ceiling = live.allowance.bytes
-        return live.stopped is not None
+    def _take(self, live: LiveRun, deltas: Sequence[Delta]) -> Awaitable[None] | None:
+        """Write `deltas` down. What is returned is waited for before there are more.
 
-    def _take(self, live: LiveRun, deltas: Sequence[Delta]) -> bool:
-        """Write `deltas` down; True once the answer is as long as it may be."""
+        Raises:
+            _Enough: the answer is as long as it may be.
+        """
+        if live.stopped is not None:
+            return None  # its task is about to hear of it
         for delta in deltas:
             match delta:
-                case TextDelta(text) | ReasoningDelta(text):
-                    if live.progress is None:
-                        live.run = msgspec.structs.replace(live.run, first_token_at=self._clock.now())
-                        live.first_text = live.progress = asyncio.get_running_loop().time()
-                        self._watch(live)
-                    if self._take_text(live, delta, text):
-                        return True
+                case TextDelta(text):
+                    self._take_text(live, "text", text)
+                case ReasoningDelta(text):
+                    self._take_text(live, "reasoning", text)
                 case UsageDelta(usage):
                     live.usage = usage
                 case FinishDelta(reason):
@@ -269,24 +263,41 @@ class RunEngine:
                 case NoteDelta(note):
                     live.log.note = note
                     live.log.ring()
-        live.progress = asyncio.get_running_loop().time() if live.progress is not None else None
-        return False
+        if live.progress is not None:
+            live.progress = asyncio.get_running_loop().time()
+        if live.live_bytes > live.ceiling:
+            return self._widen(live)
+        return live.recorder.settled() if live.recorder.full else None
 
-    def _take_text(self, live: LiveRun, delta: TextDelta | ReasoningDelta, text: str) -> bool:
-        if live.stopped is not None:
-            return True
+    def _take_text(self, live: LiveRun, kind: PartKind, text: str) -> None:
+        if live.progress is None:
+            live.run = msgspec.structs.replace(live.run, first_token_at=self._clock.now())
+            live.first_text = live.progress = asyncio.get_running_loop().time()
+            self._watch(live)
         room = self._settings.max_output_chars - live.chars
         size = len(text) if text.isascii() else len(text.encode())
         if len(text) > room or self._live_bytes + size > self._settings.max_live_bytes:
             live.finish_reason = "length"
             if room > 0 and len(text) > room:
-                live.recorder.add("text" if isinstance(delta, TextDelta) else "reasoning", text[:room])
-            return True
+                live.recorder.add(kind, text[:room])
+            raise _Enough
         live.chars += len(text)
         live.live_bytes += size
         self._live_bytes += size
-        live.recorder.add("text" if isinstance(delta, TextDelta) else "reasoning", text)
-        return False
+        live.recorder.add(kind, text)
+
+    async def _widen(self, live: LiveRun) -> None:
+        """Ask whether the limits of whoever asked leave more. Nobody is asked before the allowance is used up.
+
+        Raises:
+            _Enough: they do not.
+        """
+        if live.allowance is None or live.finish_reason is not None:
+            return
+        live.stopped = await live.allowance.widen() or live.stopped
+        live.ceiling = live.allowance.bytes
+        if live.stopped is not None:
+            raise _Enough
 
     async def _intend(self, live: LiveRun, attempt: int, candidate: Candidate) -> None:
         info = candidate.provider.info

@@ -3,10 +3,9 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 
 from app.errors import ModelNotFound, ProviderError, StorageError
-from app.models import Message, Prompt, Run, TextDelta, Turn, Usage, UsageDelta
+from app.models import Delta, Message, Prompt, Run, TextDelta, Turn, Usage, UsageDelta
 from app.providers.base import Catalog, Provider, Unbilled
 from app.services.budgets import Budgets
 from app.settings import Settings
@@ -100,19 +99,25 @@ class Titles:
 
     async def _name(self, run: Run, conversation_id: str, provider: Provider, prompt: Prompt) -> None:
         said, usage = "", None
+
+        def take(deltas: Sequence[Delta]) -> None:
+            nonlocal said, usage
+            for delta in deltas:
+                match delta:
+                    case TextDelta(text):
+                        said += text
+                    case UsageDelta():
+                        usage = delta.usage
+                    case _:
+                        pass
+            if len(said) > MAX_TITLE_CHARS * 10:
+                raise _LongEnough
+
         try:
-            async with asyncio.timeout(TITLE_SECONDS), aclosing(provider.stream(prompt)) as deltas:
-                async for some in deltas:
-                    for delta in some:
-                        match delta:
-                            case TextDelta(text):
-                                said += text
-                            case UsageDelta():
-                                usage = delta.usage
-                            case _:
-                                pass
-                    if len(said) > MAX_TITLE_CHARS * 10:
-                        break
+            async with asyncio.timeout(TITLE_SECONDS):
+                await provider.answer(prompt, take)
+        except _LongEnough:
+            pass
         finally:
             if usage is not None:
                 for listener in self.on_spent:
@@ -123,6 +128,10 @@ class Titles:
             await self._conversations.entitle(run.owner_id, conversation_id, title)
         else:
             log.info("title.none", conversation=conversation_id)
+
+
+class _LongEnough(Exception):
+    """More of it is no title."""
 
 
 def _shown(branch: Sequence[Message]) -> str:

@@ -21,6 +21,7 @@ from app.web.paths import is_api, route_of
 from app.web.problems import problem
 
 TRANSPORT = "chat.transport"  # key of the scope: the client's socket, for cutting off a reader that takes nothing
+SEND = "chat.send"  # and the server's own `send`, for frames that no middleware has anything to do with
 MAX_QUERY_BYTES = 16 * 2**10
 MAX_DROPPED_BYTES = 16 * 2**20  # of a body that was refused: read, so that the client comes to read the answer
 MAX_DROPPED_SECONDS = 2.0

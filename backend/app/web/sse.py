@@ -1,15 +1,16 @@
 """Bytes of a reading to an open response: heartbeat, slow readers, and nothing per token but a copy."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Literal, Protocol
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from functools import partial
+from typing import Any, Literal, Protocol
 
 import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.web.connections import Connections, abort
-from app.web.middleware import TRANSPORT
+from app.web.middleware import SEND, TRANSPORT
 from app.web.notes import note
 
 MEDIA_TYPE = "text/event-stream"
@@ -97,10 +98,13 @@ class EventStream(Response):
         self._on_left = left
         self._kind = about.kind
         self._notes = about.notes
-        self._waiter: asyncio.Future[None] | None = None
-        self._news = False
+        self._over: asyncio.Future[None] | None = None  # what the response's task waits for
+        self._stuck: Coroutine[Any, Any, None] | None = None  # a write whose socket takes no more for now
+        self._blocker: Any = None  # what that write waits for
+        self._open = False  # the head was sent, and nothing is stuck: whoever has news may write
         self._beat = False
         self._gone = False
+        self._failure: BaseException | None = None
         self._wrote_at = 0.0
         self._sending_since: float | None = None
         self._left_to_take = 0  # bytes that the socket had yet to take when the timer last looked
@@ -109,6 +113,8 @@ class EventStream(Response):
         """Serve the stream (ASGI)."""
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = scope.get(TRANSPORT)
+        # The server's own, if we know it: what lies between has nothing to do with frames, and would cost each of them.
+        self._send: Send = scope.get(SEND, send)
         self._wrote_at = self._loop.time()
         leaving = asyncio.create_task(self._until_gone(receive), name="reader-leaving")
         self._timer = self._loop.call_later(min(self._keepalive, self._send_timeout), self._tick)
@@ -118,8 +124,11 @@ class EventStream(Response):
         note(scope, **self._notes)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await self._write_all(send)
+            await self._write_all()
         finally:
+            self._open = False
+            if self._stuck is not None:
+                self._stuck.close()
             self._connections.streams[self._kind] -= 1
             self._reading.unlisten(self._ring)
             if unwatch is not None:
@@ -129,44 +138,79 @@ class EventStream(Response):
             if self._on_left is not None and not self._reading.finished:
                 self._on_left()
 
-    async def _write_all(self, send: Send) -> None:
+    async def _write_all(self) -> None:
+        """The response's task sleeps while whoever has news writes them, and sees to what they cannot wait for."""
+        self._open = True
+        self._write()
+        while not self._is_over():
+            if self._stuck is None:
+                self._over = self._loop.create_future()
+                await self._over
+                self._over = None
+                continue
+            stuck, self._stuck = self._stuck, None
+            await _Rest(stuck, self._blocker)
+            self._sent(self._loop.time())
+            self._open = True
+            self._write()
+        if self._failure is not None:
+            raise self._failure
+        if self._reading.finished and not self._left():
+            self._reading.delivered()
+            if self._transport is not None:
+                self._connections.flush(self._transport, self._send_timeout)
+
+    def _write(self) -> None:
+        """Write what there is, in whoever's turn of the loop this is, until there is no more or the socket is full."""
         reading = self._reading
-        while not self._left():
-            self._news = False
+        while self._open and not self._left():
             data = reading.take()
             if self._beat:
                 self._beat = False
                 data = data or reading.heartbeat
-            if data or reading.finished:
-                self._sending_since = self._loop.time()
-                await send({"type": "http.response.body", "body": data, "more_body": not reading.finished})
-                self._sending_since = None
-                self._wrote_at = self._loop.time()
-                if reading.finished:
-                    break
-            elif not self._news:
-                self._waiter = self._loop.create_future()
-                await self._waiter
-                self._waiter = None
-        if reading.finished and not self._left():
-            reading.delivered()
-            if self._transport is not None:
-                self._connections.flush(self._transport, self._send_timeout)
+            if not data and not reading.finished:
+                return
+            self._sending_since = now = self._loop.time()
+            body = {"type": "http.response.body", "body": data, "more_body": not reading.finished}
+            sending: Coroutine[Any, Any, None] = self._send(body)  # pyright: ignore[reportAssignmentType] - ASGI's are
+            try:
+                self._blocker = sending.send(None)
+            except StopIteration:
+                self._sent(now)
+                self._open = not reading.finished
+            else:
+                self._stuck, self._open = sending, False
+        self._wake()
+
+    def _sent(self, now: float) -> None:
+        self._wrote_at = now
+        self._sending_since = None
+
+    def _is_over(self) -> bool:
+        done = self._reading.finished and self._stuck is None
+        return done or self._failure is not None or self._left()
 
     def _left(self) -> bool:
         """Whether the reader has gone: the server swallows what is written to a closed socket."""
         return self._gone or (self._transport is not None and self._transport.is_closing())
 
     def _ring(self) -> None:
-        self._news = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        """There is news, or the reader has gone. Others wait for their turn to hear it, so nothing is raised here."""
+        try:
+            self._write()
+        except Exception as error:  # noqa: BLE001 - it belongs to the response's task, which raises it
+            self._failure = error
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
 
     async def _until_gone(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         self._gone = True
-        self._ring()
+        self._wake()
 
     def _tick(self) -> None:
         """One timer a reader for both deadlines; writing does not touch it: it looks when it rings."""
@@ -194,4 +238,26 @@ class EventStream(Response):
         if self._transport is not None:
             abort(self._transport)
         self._gone = True
-        self._ring()
+        self._wake()
+
+
+class _Rest:
+    """The rest of a coroutine that was begun outside of a task and now waits for `blocker`."""
+
+    def __init__(self, begun: Coroutine[Any, Any, None], blocker: Any) -> None:
+        self._begun = begun
+        self._blocker = blocker
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        blocker = self._blocker
+        while True:
+            try:
+                given = yield blocker
+            except BaseException as error:  # noqa: BLE001 - such as that the task is cancelled: its own to handle
+                step = partial(self._begun.throw, error)
+            else:
+                step = partial(self._begun.send, given)
+            try:
+                blocker = step()
+            except StopIteration:
+                return

@@ -20,6 +20,7 @@ from app.providers.plan import Endpoint, Entry, Plan
 from app.providers.session import session as provider_session
 from app.settings import Settings
 from tests.support.catalogue import LIST, asked, lists, model_list, offers
+from tests.support.deltas import stream
 from tests.support.script import Fin, Gate, Hang, Reset, Send, Sleep, Status, Step, error_status, json_status, say
 from tests.support.upstream import Upstream
 from tests.support.waiting import until
@@ -277,13 +278,13 @@ async def test_a_provider_learns_what_its_list_says_and_keeps_what_it_has_learne
     assert provider.info.context_window is None
     kit.upstream.script(*refusal)
     kit.upstream.script(*say("one"))
-    await said(provider.stream(PROMPT))
+    await said(stream(provider, PROMPT))
     await catalogue.refresh()
     (same,) = await catalogue.chain("up/first")
     assert same is provider
     assert (provider.info.context_window, provider.info.continues) == (4096, True)
     kit.upstream.script(*say("two"))
-    await said(provider.stream(PROMPT))
+    await said(stream(provider, PROMPT))
     assert "max_completion_tokens" in asked(kit.upstream)[-1].json
 
 
@@ -326,11 +327,11 @@ async def test_an_endpoint_is_told_to_go_on_in_its_own_way(
     kit.upstream.otherwise(*say(", three"))
     (provider,) = await kit.catalogue(style=style).chain(None)
     assert provider.info.continues == (style != "none")
-    assert await said(provider.stream(PROMPT)) == ", three"
+    assert await said(stream(provider, PROMPT)) == ", three"
     question = asked(kit.upstream)[0].json
     assert question["messages"] == [TURNS[0], TURNS[1] | turn]
     assert {key: question[key] for key in NEW & question.keys()} == flags
-    await said(provider.stream(Prompt((Turn("user", "Count."),), 10, 0.7)))
+    await said(stream(provider, Prompt((Turn("user", "Count."),), 10, 0.7)))
     plain = asked(kit.upstream)[1].json
     assert not NEW & plain.keys()
     assert "prefix" not in json.dumps(plain)

@@ -18,6 +18,7 @@ from app.models import Delta, FinishDelta, NoteDelta, Prompt, TextDelta, Turn, U
 from app.providers.base import Unbilled
 from app.providers.local import LocalProvider, problem
 from app.settings import BACKEND
+from tests.support.deltas import stream
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.alone  # the model's threads wait for each other by spinning, one on each core
@@ -38,7 +39,7 @@ def is_model(process: psutil.Process) -> bool:
 
 
 async def ask(model: LocalProvider, prompt: Prompt = ONE_WORD) -> list[Delta]:
-    async with aclosing(model.stream(prompt)) as answer:
+    async with aclosing(stream(model, prompt)) as answer:
         try:
             return await rest(answer)
         except Unbilled as unbilled:
@@ -115,7 +116,7 @@ async def test_it_goes_on_from_a_last_assistant_turn(model: LocalProvider) -> No
 
 
 async def test_closing_an_answer_stops_the_writing(model: LocalProvider) -> None:
-    async with aclosing(model.stream(LONG)) as answer:
+    async with aclosing(stream(model, LONG)) as answer:
         async for deltas in answer:
             if any(isinstance(delta, TextDelta) for delta in deltas):
                 break
@@ -130,7 +131,7 @@ async def test_closing_an_answer_stops_the_writing(model: LocalProvider) -> None
 
 
 async def test_a_crash_in_an_answer_ends_that_answer_and_the_next_one_starts_anew(model: LocalProvider) -> None:
-    async with aclosing(model.stream(LONG)) as answer:
+    async with aclosing(stream(model, LONG)) as answer:
         async for deltas in answer:
             if any(isinstance(delta, TextDelta) for delta in deltas):
                 break
@@ -174,8 +175,8 @@ from app.providers.base import Unbilled
 from app.providers.local import LocalProvider
 
 async def main():
-    async for deltas in LocalProvider(None, 60).stream(Prompt((Turn("user", "Tell a story."),), 1000, 0.7)):
-        print(deltas, flush=True)
+    prompt = Prompt((Turn("user", "Tell a story."),), 1000, 0.7)
+    await LocalProvider(None, 60).answer(prompt, lambda deltas: print(deltas, flush=True))
 
 asyncio.run(main())
 """

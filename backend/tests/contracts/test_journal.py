@@ -21,7 +21,7 @@ from app.eventlog import postgres as in_postgresql
 from app.eventlog import sqlite as in_file
 from app.eventlog.base import Journal
 from app.models import Piece
-from tests.support.databases import ENGINES, count, fill_disk, free_disk, migrated
+from tests.support.databases import ENGINES, append, count, fill_disk, free_disk, migrated
 from tests.support.waiting import until
 
 
@@ -115,8 +115,8 @@ def piece(text: str, offset: int = 0, part: int = 0) -> Piece:
 async def test_what_was_acknowledged_is_found_after_a_kill(kit: Kit) -> None:
     pieces = [Piece(0, "reasoning", 0, "흠… \u2028"), Piece(1, "text", 0, "안녕 😀\r\n"), Piece(1, "text", 6, '"\\\t')]
     kit.journal.opened("one")
-    await kit.journal.append("one", pieces[:2])
-    await kit.journal.append("one", pieces[2:])
+    await append(kit.journal, "one", pieces[:2])
+    await append(kit.journal, "one", pieces[2:])
     assert kit.after_a_kill() == {"one": pieces}
 
 
@@ -132,7 +132,7 @@ async def test_it_is_acknowledged_only_once_a_kill_cannot_lose_it(kit: Kit) -> N
     for number in range(30):
         run_id, one = f"run-{number % 3}", piece(f"{number} ", number)
         kit.journal.opened(run_id)
-        future = kit.journal.append(run_id, [one])
+        future = append(kit.journal, run_id, [one])
         future.add_done_callback(lambda _, run_id=run_id, one=one: look(run_id, one))
         waiting.append(future)
         await asyncio.sleep(0 if number % 4 else 0.002)
@@ -152,7 +152,7 @@ async def test_each_run_finds_its_own_pieces_in_order_however_they_were_mixed(ki
         run_id = chance.choice(list(said))
         pieces = [piece(chance.choice(["a", "나", "😀"]), len(said[run_id]) + n) for n in range(chance.randint(1, 3))]
         said[run_id] += pieces
-        waiting.append(kit.journal.append(run_id, pieces))
+        waiting.append(append(kit.journal, run_id, pieces))
         if chance.random() < 0.3:
             await asyncio.sleep(0)
         if chance.random() < 0.05:
@@ -164,28 +164,28 @@ async def test_each_run_finds_its_own_pieces_in_order_however_they_were_mixed(ki
 async def test_all_runs_share_the_row_of_a_commit(file_kit: Kit) -> None:
     for number in range(50):
         file_kit.journal.opened(f"run-{number}")
-    await asyncio.gather(*(file_kit.journal.append(f"run-{number}", [piece("x")]) for number in range(50)))
+    await asyncio.gather(*(append(file_kit.journal, f"run-{number}", [piece("x")]) for number in range(50)))
     assert file_kit.rows() == 1
     assert len(file_kit.after_a_kill()) == 50
 
 
 async def test_nothing_of_a_refused_append_is_kept_and_it_may_be_tried_again(kit: Kit) -> None:
     kit.journal.opened("one")
-    await kit.journal.append("one", [piece("kept")])
+    await append(kit.journal, "one", [piece("kept")])
     await fill_disk(kit.database)
     much = [piece("x" * 16_000, 4 + 16_000 * number) for number in range(20)]
     with pytest.raises(StorageFull):
-        await kit.journal.append("one", much)
+        await append(kit.journal, "one", much)
     assert kit.after_a_kill() == {"one": [piece("kept")]}
     await free_disk(kit.database)
-    await kit.journal.append("one", much)
+    await append(kit.journal, "one", much)
     assert kit.after_a_kill() == {"one": [piece("kept"), *much]}
 
 
 async def test_it_is_empty_once_no_run_is_live(kit: Kit) -> None:
     for run_id in ("one", "two"):
         kit.journal.opened(run_id)
-        await kit.journal.append(run_id, [piece("x")])
+        await append(kit.journal, run_id, [piece("x")])
     kit.journal.ended("one")
     kit.journal.ended("two")
     await kit.trimmed()
@@ -195,7 +195,7 @@ async def test_rows_below_the_oldest_live_run_go_although_it_lives_on(file_kit: 
     for run_id in ("old", "long", "young"):
         file_kit.journal.opened(run_id)
         for number in range(5):
-            await file_kit.journal.append(run_id, [piece(f"{run_id} {number}", number)])
+            await append(file_kit.journal, run_id, [piece(f"{run_id} {number}", number)])
     file_kit.journal.ended("young")  # its rows are above those of runs that live
     assert file_kit.rows() == 15
     file_kit.journal.ended("old")
@@ -209,13 +209,13 @@ async def test_nothing_of_a_live_run_is_trimmed_while_others_come_and_go(kit: Ki
     kit.journal.opened("live")  # before its first text, in the same moment as others end
     for number in range(40):
         kit.journal.opened(f"short-{number}")
-        appended = kit.journal.append(f"short-{number}", [piece("short")])
+        appended = append(kit.journal, f"short-{number}", [piece("short")])
         if number == 20:
-            await kit.journal.append("live", [piece("live")])
+            await append(kit.journal, "live", [piece("live")])
         await appended
         kit.journal.ended(f"short-{number}")
         kit.journal.opened(f"live-{number}")
-        await kit.journal.append(f"live-{number}", [piece(f"{number}")])
+        await append(kit.journal, f"live-{number}", [piece(f"{number}")])
     found = kit.after_a_kill()
     assert found["live"] == [piece("live")]
     assert all(found[f"live-{number}"] == [piece(f"{number}")] for number in range(40))
@@ -224,7 +224,7 @@ async def test_nothing_of_a_live_run_is_trimmed_while_others_come_and_go(kit: Ki
 async def test_a_run_that_said_nothing_holds_nothing_back_after_it_ended(file_kit: Kit) -> None:
     file_kit.journal.opened("silent")
     file_kit.journal.opened("one")
-    await file_kit.journal.append("one", [piece("x")])
+    await append(file_kit.journal, "one", [piece("x")])
     file_kit.journal.ended("one")
     assert file_kit.rows() == 1
     file_kit.journal.ended("silent")
@@ -237,7 +237,7 @@ async def test_a_long_journal_is_trimmed_whole_in_small_commits(file_kit: Kit) -
     file_kit.journal.opened("one")
     deleted: list[int] = []
     for number in range(in_file.MAX_ROWS_PER_TRIM + 500):
-        await file_kit.journal.append("one", [piece("x", number)])
+        await append(file_kit.journal, "one", [piece("x", number)])
     database._raw.set_progress_handler(None, 0)
     database._raw.set_trace_callback(lambda sql: deleted.append(1) if sql.startswith("DELETE") else None)
     file_kit.journal.ended("one")
@@ -249,7 +249,7 @@ async def test_a_trim_that_the_disk_refused_is_made_good_by_the_next(file_kit: K
     database = file_kit.database
     assert isinstance(database, SqliteDatabase)
     file_kit.journal.opened("one")
-    await file_kit.journal.append("one", [piece("x")])
+    await append(file_kit.journal, "one", [piece("x")])
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         database._raw.execute("PRAGMA busy_timeout=10")
         other.execute("BEGIN IMMEDIATE")
@@ -258,14 +258,14 @@ async def test_a_trim_that_the_disk_refused_is_made_good_by_the_next(file_kit: K
         other.execute("ROLLBACK")
     assert file_kit.rows() == 1
     file_kit.journal.opened("two")
-    await file_kit.journal.append("two", [piece("y")])
+    await append(file_kit.journal, "two", [piece("y")])
     file_kit.journal.ended("two")
     await file_kit.trimmed()
 
 
 async def test_recovery_leaves_an_empty_journal(file_kit: Kit) -> None:
     file_kit.journal.opened("one")
-    await file_kit.journal.append("one", [piece("x")])
+    await append(file_kit.journal, "one", [piece("x")])
     await file_kit.database.submit(in_file.clear, durable=True)
     assert (file_kit.rows(), file_kit.after_a_kill()) == (0, {})
 
@@ -276,7 +276,7 @@ async def test_other_replicas_read_a_run_from_any_place_on(server_kit: Kit) -> N
     for run_id in ("one", "two"):
         journal.opened(run_id)
         for one in said:
-            await journal.append(run_id, [one])
+            await append(journal, run_id, [one])
     found = await journal.after({"one": 3, "two": 5, "nobody": 0})
     assert found == [("one", 3, [said[3]]), ("one", 4, [said[4]])]
 
@@ -284,12 +284,12 @@ async def test_other_replicas_read_a_run_from_any_place_on(server_kit: Kit) -> N
 async def test_nothing_is_added_to_a_run_that_somebody_asked_to_stop(server_kit: Kit) -> None:
     for run_id in ("one", "two"):
         server_kit.journal.opened(run_id)
-        await server_kit.journal.append(run_id, [piece("kept")])
+        await append(server_kit.journal, run_id, [piece("kept")])
     stop = text("UPDATE runs SET cancel_requested_at = 1 WHERE id = 'one'")
     await server_kit.database.submit(lambda connection: connection.execute(stop), durable=True)
     late, other = (
-        server_kit.journal.append("one", [piece("late", 4)]),
-        server_kit.journal.append("two", [piece("x", 4)]),
+        append(server_kit.journal, "one", [piece("late", 4)]),
+        append(server_kit.journal, "two", [piece("x", 4)]),
     )
     with pytest.raises(RunStopped):
         await late
@@ -301,8 +301,8 @@ async def test_saying_the_same_again_after_an_answer_was_lost_changes_nothing(se
     journal = server_kit.journal
     assert isinstance(journal, in_postgresql.PostgresJournal)
     journal.opened("one")
-    await journal.append("one", [piece("once")])
+    await append(journal, "one", [piece("once")])
     journal.again("one", 0)  # as after a commit that nobody knows of
-    await journal.append("one", [piece("once")])
-    await journal.append("one", [piece("more", 4)])
+    await append(journal, "one", [piece("once")])
+    await append(journal, "one", [piece("more", 4)])
     assert server_kit.after_a_kill() == {"one": [piece("once"), piece("more", 4)]}

@@ -29,6 +29,7 @@ from app.store.base import Place, Question
 from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
+from tests.support.databases import append
 from tests.support.invariants import Books, check_trees
 
 T = TypeVar("T")
@@ -287,7 +288,7 @@ class Tree(RuleBasedStateMachine):
         self.ended[live.run.message_id] = ending
 
     async def _append(self, run_id: str, piece: Piece) -> None:
-        await self.journal.append(run_id, [piece])
+        await append(self.journal, run_id, [piece])
 
     async def _opened(self, run_id: str) -> None:
         self.journal.opened(run_id)

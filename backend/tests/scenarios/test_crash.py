@@ -40,7 +40,7 @@ async def dies(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["app.services.run_engine:RunEngine.start", "app.providers.openai:OpenAIProvider.stream"]
+    "moment", ["app.services.run_engine:RunEngine.start", "app.providers.openai:OpenAIProvider.answer"]
 )
 async def test_killed_between_accept_and_upstream_the_run_is_interrupted_and_never_bought(
     serve: Serve, upstream: Upstream, moment: str
@@ -99,8 +99,9 @@ async def test_killed_while_it_cancels_the_run_is_cancelled_and_nothing_follows(
     server = await serve(FAILPOINT="app.store.sql:_end")
     client = Client(server.port)
     seen = await client.ask("Count.", until=1)
-    # While that is being written, the cancel mark would share a commit with the end: the kill would lose both.
+    # While anything is being written, the cancel mark would share a commit with the end: the kill would lose both.
     await until(lambda: status_of(seen, server) == "running", "it is kept that it runs")
+    assert (await client.request("POST", "/api/conversations", json={})).status == 201  # a later commit is over
     with contextlib.suppress(ConnectionError):
         await client.cancel(seen.run_id)
     await dies(server)

@@ -301,7 +301,7 @@ async def test_without_a_failover_the_end_says_nothing_of_models(kit: Kit) -> No
 @pytest.mark.trouble_expected
 @pytest.mark.parametrize(
     ("moment", "kept"),
-    [("app.store.sql:SqlStore.mark@2", ("a/m", 1)), ("app.providers.openai:OpenAIProvider.stream@2", ("b/m", 2))],
+    [("app.store.sql:SqlStore.mark@2", ("a/m", 1)), ("app.providers.openai:OpenAIProvider.answer@2", ("b/m", 2))],
     ids=["before the intent", "after the intent"],
 )
 async def test_killed_while_it_hands_over_it_asks_nobody_after_that(

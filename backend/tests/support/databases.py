@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from app.database import Database
 from app.engines.postgres import PostgresDatabase
 from app.engines.sqlite import SqliteDatabase
+from app.eventlog.base import Journal
+from app.models import Piece
 from app.store import schema
 from tests.support import postgres
 
@@ -92,3 +94,19 @@ def _refuse_all(connection: Connection) -> None:
         connection.exec_driver_sql(
             f"CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION no_room()"
         )
+
+
+def append(journal: Journal, run_id: str, pieces: Sequence[Piece]) -> "asyncio.Future[None]":
+    """Append to a journal; the future is done once that is durable, and raises why it is not."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def written(error: Exception | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+    journal.append(run_id, pieces, written)
+    return future

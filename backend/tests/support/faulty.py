@@ -21,23 +21,22 @@ threading.Thread(target=collect, daemon=True).start()
 
 # A mistake of ours in the middle of an answer to "Break the run.", and in every look at a run's state.
 BREAK = """
-from contextlib import aclosing
 from app.providers.openai import OpenAIProvider
 from app.services.ai_service import AIService
 
-stream = OpenAIProvider.stream
+answer = OpenAIProvider.answer
 
-async def broken_stream(self, prompt):
-    async with aclosing(stream(self, prompt)) as answer:
-        async for deltas in answer:
-            yield deltas
-            if prompt.turns[-1].content == "Break the run.":
-                raise ZeroDivisionError("private words")
+async def broken_answer(self, prompt, take):
+    def take_and_break(deltas):
+        take(deltas)
+        if prompt.turns[-1].content == "Break the run.":
+            raise ZeroDivisionError("private words")
+    await answer(self, prompt, take_and_break)
 
 async def broken_run(self, principal, run_id):
     raise ZeroDivisionError("private words")
 
-OpenAIProvider.stream = broken_stream
+OpenAIProvider.answer = broken_answer
 AIService.run = broken_run
 """
 

@@ -1,14 +1,14 @@
 """Money, as a function: for everything that models may do, who is asked, how often, and what is told."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from itertools import product
 
 import pytest
 
 from app.errors import ProviderError, UpstreamInterrupted, UpstreamRejected, UpstreamUnavailable
 from app.models import Delta, FinishDelta, Prompt, TextDelta, Turn
-from app.providers.base import ModelInfo, Unbilled
+from app.providers.base import ModelInfo, Take, Unbilled
 from app.services.asking import MAX_ATTEMPTS, Candidate, ask
 
 PROMPT = Prompt((Turn("user", "Well?"),), 10, 0.7)
@@ -22,13 +22,13 @@ class Scripted:
         self.info = ModelInfo(f"p/{number}", f"{number}", "p")
         self.number, self.deed, self.asked = number, deed, asked
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
+    async def answer(self, prompt: Prompt, take: Take) -> None:
         self.asked.append(self.number)
         match self.deed:
             case "answers":
-                yield [TextDelta("said"), FinishDelta("stop")]
+                take([TextDelta("said"), FinishDelta("stop")])
             case "breaks":
-                yield [TextDelta("half")]
+                take([TextDelta("half")])
                 raise UpstreamInterrupted(f"{self.number} broke")
             case "refuses":
                 raise UpstreamRejected(f"{self.number} refused")
@@ -51,9 +51,13 @@ async def asked(*deeds: str) -> tuple[list[int], list[tuple[int, str]], str]:
 
     candidates = [Candidate(Scripted(number, deed, order), PROMPT) for number, deed in enumerate(deeds)]
     text = ""
+
+    def take(deltas: Sequence[Delta]) -> None:
+        nonlocal text
+        text += "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+
     try:
-        async for deltas in ask(candidates, intend):
-            text += "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+        await ask(candidates, intend, take)
     except ProviderError as error:
         return order, intents, error.message
     return order, intents, text
@@ -101,7 +105,7 @@ async def test_an_intent_that_is_not_durable_asks_nobody() -> None:
 
     candidates = [Candidate(Scripted(number, "unbilled", order), PROMPT) for number in range(2)]
     with pytest.raises(OSError):  # noqa: PT011 - it is the test's own
-        _ = [deltas async for deltas in ask(candidates, fails)]
+        await ask(candidates, fails, lambda _: None)
     assert order == [0]
 
 
@@ -109,19 +113,15 @@ async def test_whoever_is_cancelled_in_a_pause_asks_nobody() -> None:
     order: list[int] = []
     slow = Scripted(0, "unbilled", order)
 
-    async def stream(prompt: Prompt) -> AsyncGenerator[Sequence[Delta]]:
+    async def answer(prompt: Prompt, take: Take) -> None:
         order.append(0)
         raise Unbilled(UpstreamUnavailable("away"), 5)
-        yield
 
-    slow.stream = stream
+    slow.answer = answer
 
     async def intend(attempt: int, candidate: Candidate) -> None: ...
 
-    async def read() -> None:
-        _ = [deltas async for deltas in ask([Candidate(slow, PROMPT)], intend)]
-
-    task = asyncio.create_task(read(), name="reading")
+    task = asyncio.create_task(ask([Candidate(slow, PROMPT)], intend, lambda _: None), name="asking")
     await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
