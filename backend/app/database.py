@@ -35,6 +35,7 @@ class Write(ABC):
     """Something to be written. `durable`: its commit is fsynced, so that it survives a power cut, not only a kill."""
 
     durable = False
+    one_statement = False  # and so atomic by itself, where an engine is asked for nothing else
     owner_id: str | None = None  # whose rows it decides about: no two replicas do that for one owner at once
     joins = False  # written by who has no lease yet, to get one
     replica: str | None = None  # as whom this process writes it; the database fills this in

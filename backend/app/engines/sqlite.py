@@ -172,9 +172,12 @@ class SqliteDatabase(Database):
         began, durable = time.perf_counter(), any(write.durable for write in batch)
         try:
             self._synchronize("FULL" if durable else "NORMAL")
-            self._raw.execute("BEGIN IMMEDIATE")
-            outcomes = [self._apply(write) for write in batch]
-            self._raw.execute("COMMIT")
+            if len(batch) == 1 and batch[0].one_statement:  # a transaction by itself: four statements fewer, for tokens
+                outcomes: list[Outcome] = [(batch[0].apply(self._writer), None)]
+            else:
+                self._raw.execute("BEGIN IMMEDIATE")
+                outcomes = [self._apply(write) for write in batch]
+                self._raw.execute("COMMIT")
             (self.durable_commits if durable else self.commits).add(time.perf_counter() - began)
             if any(isinstance(write, _EmptyLog) for write in batch):
                 self._empty_log()

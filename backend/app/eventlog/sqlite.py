@@ -68,7 +68,7 @@ class SqliteJournal:
         self._quiet.clear()
 
         def delete(connection: Connection) -> None:
-            connection.exec_driver_sql("DELETE FROM journal WHERE seq < ?", (below,))
+            connection.connection.execute("DELETE FROM journal WHERE seq < ?", (below,))
 
         def trimmed(done: "asyncio.Future[None]") -> None:
             self._quiet.set()
@@ -82,6 +82,8 @@ class SqliteJournal:
 
 class _Append(Write):
     """What all runs append in one commit."""
+
+    one_statement = True
 
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal = journal

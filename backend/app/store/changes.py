@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from app.database import Database
 from app.models import Conversation, Run
 from app.store.base import Change, ChangeKind
+from app.store.prepared import Prepared
 from app.store.rows import conversation_of, owned, run_of, select_conversations
 from app.store.tables import change_numbers, changes, runs
 
@@ -18,10 +19,13 @@ KEPT_MILLISECONDS = 24 * 3600 * 1000  # a tab that was away for longer reads the
 TRIM_ROWS = 1000  # in one commit, so that live answers do not wait
 
 # One statement, and it holds the row until the commit: numbers have no holes, and are in the order of the commits.
-_COUNT = text(
-    "INSERT INTO change_numbers (owner_id, number, trimmed) VALUES (:owner_id, 1, 0) "
-    "ON CONFLICT (owner_id) DO UPDATE SET number = change_numbers.number + 1 RETURNING number"
+_COUNT = Prepared(
+    text(
+        "INSERT INTO change_numbers (owner_id, number, trimmed) VALUES (:owner_id, 1, 0) "
+        "ON CONFLICT (owner_id) DO UPDATE SET number = change_numbers.number + 1 RETURNING number"
+    )
 )
+_ADD = Prepared(insert(changes), ("owner_id", "number", "kind", "conversation_id", "run_id", "created_at"))
 
 
 class SqlChanges:
@@ -76,17 +80,9 @@ def record(
     connection: Connection, owner_id: str, kind: ChangeKind, conversation_id: str, at: int, run_id: str | None = None
 ) -> None:
     """Give the owner's next number to a change, in the transaction that makes it."""
-    number = connection.execute(_COUNT, {"owner_id": owner_id}).scalar_one()
-    connection.execute(
-        insert(changes).values(
-            owner_id=owner_id,
-            number=number,
-            kind=kind,
-            conversation_id=conversation_id,
-            run_id=run_id,
-            created_at=at,
-        )
-    )
+    number = _COUNT.scalar(connection, {"owner_id": owner_id})
+    said = {"kind": kind, "conversation_id": conversation_id, "run_id": run_id, "created_at": at}
+    _ADD.run(connection, {"owner_id": owner_id, "number": number, **said})
 
 
 def trim(connection: Connection, now: int) -> int:
@@ -127,8 +123,8 @@ def _since(connection: Connection, owner_id: str, number: int, limit: int) -> Se
 
 def _conversations(connection: Connection, owner_id: str, ids: set[str]) -> dict[str, Conversation]:
     statement = select_conversations(owner_id)
-    found = connection.execute(statement.where(statement.selected_columns.id.in_(ids))).mappings()
-    return {row["id"]: conversation_of(row) for row in found}
+    found = connection.execute(statement.where(statement.selected_columns.id.in_(ids)))
+    return {row.id: conversation_of(row) for row in found}
 
 
 def _runs(connection: Connection, owner_id: str, ids: set[str]) -> dict[str, Run]:

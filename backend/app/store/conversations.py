@@ -66,7 +66,7 @@ class SqlConversations:
             statement = statement.where(conversations.c.pinned == pinned)
         statement = statement.order_by(*(column.desc() for column in order)).limit(limit)
         return await self._database.read(
-            lambda connection: [conversation_of(row) for row in connection.execute(statement).mappings()]
+            lambda connection: [conversation_of(row) for row in connection.execute(statement)]
         )
 
     async def change(self, owner_id: str, conversation_id: str, values: Mapping[str, Any]) -> Conversation:
@@ -129,7 +129,7 @@ class SqlConversations:
         )
 
         def write(connection: Connection) -> bool:
-            row = connection.execute(old).mappings().one_or_none()
+            row = connection.execute(old).one_or_none()
             if row is None:
                 return False
             _bury(connection, conversation_of(row), now)
@@ -239,7 +239,7 @@ class SqlConversations:
 
 
 def _one(connection: Connection, statement: Any) -> Conversation | None:
-    row = connection.execute(statement).mappings().one_or_none()
+    row = connection.execute(statement).one_or_none()
     return conversation_of(row) if row is not None else None
 
 

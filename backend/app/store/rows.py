@@ -4,10 +4,31 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, RowMapping, Select, TextClause, exists, select, text
+from sqlalchemy import BindParameter, Row, Select, TextClause, exists, select, text
 
 from app.models import Conversation, Failure, FinishReason, Joint, Message, Part, Run, Usage
 from app.store.tables import conversations, messages, runs
+
+RUN_COLUMNS = (
+    "id",
+    "owner_id",
+    "message_id",
+    "conversation_id",
+    "model",
+    "status",
+    "attempts",
+    "left_out",
+    "finish_reason",
+    "error_code",
+    "error_message",
+    "error_retryable",
+    "usage",
+    "created_at",
+    "first_token_at",
+    "ended_at",
+)
+MESSAGE_COLUMNS = ("id", "owner_id", "role", "parts", "created_at", "conversation_id", "parent_id", "depth", "meta")
+"""What `run_columns` and `message_columns` give."""
 
 # In the words of the partial indexes, with no parameters: else the database could not see that they apply.
 LIVE: TextClause = text("runs.status IN ('queued', 'running')")
@@ -31,7 +52,7 @@ _meta = msgspec.json.Decoder(Meta)
 _NOTHING = Meta()
 
 
-def owned(table: Any, owner_id: str) -> Any:
+def owned(table: Any, owner_id: str | BindParameter[str]) -> Any:
     """The condition that a row is this owner's."""
     return table.c.owner_id == owner_id
 
@@ -139,14 +160,13 @@ def select_messages() -> Select[Any]:
     )
 
 
-def select_conversations(owner_id: str) -> Select[Any]:
+def select_conversations(owner_id: str | BindParameter[str]) -> Select[Any]:
     """Rows for `conversation_of`, of this owner, without those that are deleted."""
     live = exists().where(runs.c.conversation_id == conversations.c.id, LIVE).label("live")
     return select(conversations, live).where(owned(conversations, owner_id), conversations.c.deleted_at.is_(None))
 
 
-def conversation_of(row: RowMapping) -> Conversation:
+def conversation_of(row: Row[Any]) -> Conversation:
     """A row of `conversations`, with `live`, as a conversation."""
-    return Conversation(
-        **{name: row[name] for name in Conversation.__struct_fields__ if name != "live"}, live=bool(row["live"])
-    )
+    own = {name: getattr(row, name) for name in Conversation.__struct_fields__ if name != "live"}
+    return Conversation(**own, live=bool(row.live))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from app.clock import Clock
 from app.database import Database
@@ -15,13 +15,26 @@ from app.store import changes as change_log
 from app.store import tree, usages
 from app.store.base import Extra, Kept, Key, Place, Purpose
 from app.store.changes import SqlChanges
-from app.store.rows import LIVE, owned, parts_of, run_columns, run_of, written
+from app.store.prepared import Prepared
+from app.store.rows import LIVE, RUN_COLUMNS, owned, parts_of, run_columns, run_of, written
 from app.store.tables import conversations, idempotency_keys, messages, runs
 
 T = TypeVar("T")
 
 KEY_MILLISECONDS = 24 * 3600 * 1000  # api.md: a key is kept as long as its run, a day at most
 SWEEP_ROWS = 500  # in one commit, so that live answers do not wait for it
+
+# What every answer writes.
+_MY_RUN = (runs.c.id == bindparam("the_id"), owned(runs, bindparam("the_owner")), LIVE)
+_MY_ANSWER = (messages.c.id == bindparam("the_id"), owned(messages, bindparam("the_owner")))
+_ADD_ANSWER = Prepared(insert(messages), ("id", "owner_id", "role", "parts", "created_at"))
+_ADD_RUN = Prepared(insert(runs), (*RUN_COLUMNS, "replica_id"))
+_MARK = Prepared(update(runs).where(*_MY_RUN), ("status", "attempts", "model", "left_out"))
+_ASK_CANCEL = Prepared(update(runs).where(*_MY_RUN), ("cancel_requested_at",))
+_END = Prepared(
+    update(runs).where(*_MY_RUN, runs.c.replica_id.is_not_distinct_from(bindparam("the_replica"))), RUN_COLUMNS
+)
+_KEEP_ANSWER = Prepared(update(messages).where(*_MY_ANSWER), ("parts",))
 
 
 class SqlStore:
@@ -46,19 +59,12 @@ class SqlStore:
                     )
                 )
             if place is None:
-                connection.execute(
-                    insert(messages).values(
-                        id=run.message_id,
-                        owner_id=run.owner_id,
-                        role="assistant",
-                        parts="[]",
-                        created_at=run.created_at,
-                    )
-                )
+                answer = {"id": run.message_id, "owner_id": run.owner_id, "created_at": run.created_at}
+                _ADD_ANSWER.run(connection, {**answer, "role": "assistant", "parts": "[]"})
             else:
                 tree.plant(connection, run, place)
             accepted = usages.reserve(connection, run, charge) if charge is not None else run
-            connection.execute(insert(runs).values(**run_columns(run), replica_id=self._database.replica))
+            _ADD_RUN.run(connection, {**run_columns(run), "replica_id": self._database.replica})
             if key is not None:
                 connection.execute(
                     insert(idempotency_keys).values(
@@ -93,14 +99,12 @@ class SqlStore:
 
     async def mark(self, run: Run) -> None:
         """See `Store.mark`."""
-        await self._update(
-            run,
-            {"status": run.status, "attempts": run.attempts, "model": run.model, "left_out": run.left_out},
-        )
+        said = {"status": run.status, "attempts": run.attempts, "model": run.model, "left_out": run.left_out}
+        await self._update(run, _MARK, said)
 
     async def ask_cancel(self, run: Run, at: int) -> None:
         """See `Store.ask_cancel`."""
-        await self._update(run, {"cancel_requested_at": at})
+        await self._update(run, _ASK_CANCEL, {"cancel_requested_at": at})
 
     async def ask_cancel_all(self, owner_id: str, at: int) -> None:
         """See `Store.ask_cancel_all`."""
@@ -173,13 +177,9 @@ class SqlStore:
         young = runs.c.ended_at.is_(None) | (runs.c.ended_at >= self._clock.now() - self._retention)
         return (alone & young) | there.exists()
 
-    async def _update(self, run: Run, values: Mapping[str, Any]) -> None:
-        statement = update(runs).where(runs.c.id == run.id, owned(runs, run.owner_id), LIVE).values(values)
-
-        def write(connection: Connection) -> None:
-            connection.execute(statement)
-
-        await self._database.submit(write, durable=False)
+    async def _update(self, run: Run, statement: Prepared, values: Mapping[str, Any]) -> None:
+        values = {"the_id": run.id, "the_owner": run.owner_id, **values}
+        await self._database.submit(lambda connection: statement.run(connection, values), durable=False)
 
     async def _submit(self, run: Run, write: Callable[[Connection], T], *, durable: bool) -> T:
         if run.conversation_id is None:
@@ -219,14 +219,13 @@ def recover(
 
 def _end(connection: Connection, run: Run, parts: Sequence[Part], replica_id: str | None) -> bool:
     """The compare-and-set that makes sure of one ending, by who owns the run."""
-    mine = (runs.c.id == run.id, owned(runs, run.owner_id), runs.c.replica_id == replica_id, LIVE)
-    statement = update(runs).where(*mine).values(**run_columns(run))
-    if connection.execute(statement).rowcount == 0:
+    mine = {"the_id": run.id, "the_owner": run.owner_id, "the_replica": replica_id}
+    if _END.run(connection, {**mine, **run_columns(run)}) == 0:
         return False
     usages.settle(connection, run, parts)  # before the answer is written, so that what it began with still stands
     if run.conversation_id is not None:
         tree.ripen(connection, run, parts)
         return True
-    statement = update(messages).where(messages.c.id == run.message_id, owned(messages, run.owner_id))
-    connection.execute(statement.values(parts=written(parts)))
+    answer = {"the_id": run.message_id, "the_owner": run.owner_id}
+    _KEEP_ANSWER.run(connection, {**answer, "parts": written(parts)})
     return True

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import CTE, Connection, insert, literal, select, update
+from sqlalchemy import CTE, Connection, bindparam, insert, literal, select, update
 
 from app.errors import ConversationNotFound, MessageNotFound
 from app.models import Conversation, Message, Part, Run
 from app.store import changes, search
 from app.store.base import Page, Place
+from app.store.prepared import Prepared
 from app.store.rows import (
+    MESSAGE_COLUMNS,
     conversation_of,
     message_columns,
     message_of,
@@ -21,6 +23,14 @@ from app.store.rows import (
 from app.store.tables import conversations, messages
 
 MAX_DEPTH = 2**31 - 1  # of a branch: what the column holds
+
+# What every answer needs.
+_MINE = (messages.c.id == bindparam("the_id"), owned(messages, bindparam("the_owner")))
+_ANSWER = Prepared(select_messages().where(*_MINE))
+_RIPEN = Prepared(update(messages).where(*_MINE), ("parts", "meta"))
+_INSERT = Prepared(insert(messages), MESSAGE_COLUMNS)
+_FIND = Prepared(select_conversations(bindparam("the_owner")).where(conversations.c.id == bindparam("the_id")))
+_CHANGES: dict[tuple[str, ...], Prepared] = {}  # by the columns that are changed, of which there are a few sets
 
 # ── Growing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -66,8 +76,7 @@ def plant(connection: Connection, run: Run, place: Place) -> None:
 
 def ripen(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
     """The answer of `run` is whole: keep it with what it says of how it ended, and let it be found."""
-    statement = select_messages().where(messages.c.id == run.message_id, owned(messages, run.owner_id))
-    answer = message_of(connection.execute(statement).one())
+    answer = message_of(_ANSWER.one(connection, {"the_id": run.message_id, "the_owner": run.owner_id}))
     answer = msgspec.structs.replace(
         answer,
         parts=tuple(parts),
@@ -78,11 +87,8 @@ def ripen(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
         left_out=run.left_out,
     )
     columns = message_columns(answer, run.owner_id)
-    connection.execute(
-        update(messages)
-        .where(messages.c.id == answer.id, owned(messages, run.owner_id))
-        .values(parts=columns["parts"], meta=columns["meta"])
-    )
+    said = {"parts": columns["parts"], "meta": columns["meta"]}
+    _RIPEN.run(connection, {"the_id": answer.id, "the_owner": run.owner_id, **said})
     try:
         conversation = find(connection, run.owner_id, answer.conversation_id)
     except ConversationNotFound:
@@ -125,16 +131,16 @@ def retitle(connection: Connection, conversation: Conversation, title: str) -> N
 
 
 def _insert(connection: Connection, conversation: Conversation, message: Message) -> None:
-    connection.execute(insert(messages).values(**message_columns(message, conversation.owner_id)))
+    _INSERT.run(connection, message_columns(message, conversation.owner_id))
 
 
 def change(connection: Connection, conversation: Conversation, values: Mapping[str, Any]) -> None:
     """Change some columns of a conversation's row."""
-    connection.execute(
-        update(conversations)
-        .where(conversations.c.id == conversation.id, owned(conversations, conversation.owner_id))
-        .values(**values)
-    )
+    columns = tuple(values)
+    if (prepared := _CHANGES.get(columns)) is None:
+        mine = (conversations.c.id == bindparam("the_id"), owned(conversations, bindparam("the_owner")))
+        prepared = _CHANGES[columns] = Prepared(update(conversations).where(*mine), columns)
+    prepared.run(connection, {"the_id": conversation.id, "the_owner": conversation.owner_id, **values})
 
 
 # ── Finding ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,8 +152,7 @@ def find(connection: Connection, owner_id: str, conversation_id: str) -> Convers
     Raises:
         ConversationNotFound: it is none of theirs, or deleted.
     """
-    statement = select_conversations(owner_id).where(conversations.c.id == conversation_id)
-    row = connection.execute(statement).mappings().one_or_none()
+    row = _FIND.one(connection, {"the_id": conversation_id, "the_owner": owner_id})
     if row is None:
         raise ConversationNotFound
     return conversation_of(row)

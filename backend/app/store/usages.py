@@ -5,6 +5,7 @@ is left is part of the first one: so no two answers can be promised the same, an
 """
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from app.limits import (
 )
 from app.models import Part, Run, Usage
 from app.store.base import DayOfUse, Extra
+from app.store.prepared import Prepared
 from app.store.rows import LIVE, owned, parts_of
 from app.store.tables import messages, runs, usage_days, usages
 
@@ -34,13 +36,18 @@ _tariff = msgspec.json.Decoder(dict[str, Price])
 _PLACE = ("owner_id", "day", "model", "key_id")
 _AMOUNTS = ("requests", "input_tokens", "output_tokens", "cost_micros", "unpriced", "estimates")
 _DAYS = usage_days.c
-# Made once: each answer needs them four times.
-_ADD = (
+_ADD = Prepared(
     update(usage_days)
     .where(*(_DAYS[name] == bindparam(f"the_{name}") for name in _PLACE))
     .values({name: _DAYS[name] + bindparam(f"more_{name}") for name in _AMOUNTS})
 )
-_FIRST = insert(usage_days)
+_FIRST = Prepared(insert(usage_days), (*_PLACE, *_AMOUNTS))
+_KEEP = Prepared(insert(usages), tuple(usages.c.keys()))
+_MINE = (usages.c.id == bindparam("the_id"), owned(usages, bindparam("the_owner")))
+_ROW = Prepared(select(usages).where(*_MINE))
+_CHANGES: dict[tuple[str, ...], Prepared] = {}  # by the columns that are changed: there are two sets
+_NONE = {"tariff": None}  # of what is spent at once
+_NOTHING_SPENT = Spent()
 _tokens = usages.c.input_tokens + usages.c.output_tokens
 
 
@@ -144,31 +151,38 @@ def _amounts(usage: Usage, cost: int | None, *, estimated: bool) -> dict[str, An
 
 
 def _row(connection: Connection, run: Run) -> Mapping[str, Any] | None:
-    mine = select(usages).where(usages.c.id == run.id, owned(usages, run.owner_id))
-    found = connection.execute(mine).mappings().one_or_none()
-    return dict(found) if found is not None else None
+    found: SimpleNamespace | None = _ROW.one(connection, {"the_id": run.id, "the_owner": run.owner_id})
+    return vars(found) if found is not None else None
 
 
 def _keep(connection: Connection, row: Mapping[str, Any]) -> None:
-    connection.execute(insert(usages).values(**row))
-    _book(connection, row, 1)
+    _KEEP.run(connection, {**_NONE, **row})
+    _book(connection, _place_of(row), _amounts_of(row))
 
 
 def _change(connection: Connection, row: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    connection.execute(update(usages).where(usages.c.id == row["id"]).values(**values))
-    _book(connection, row, -1)
-    _book(connection, {**row, **values}, 1)
+    columns = tuple(values)
+    if (prepared := _CHANGES.get(columns)) is None:
+        prepared = _CHANGES[columns] = Prepared(update(usages).where(*_MINE), columns)
+    prepared.run(connection, {"the_id": row["id"], "the_owner": row["owner_id"], **values})
+    changed = {**row, **values}
+    before, after = _amounts_of(row), _amounts_of(changed)
+    if changed["model"] == row["model"]:
+        _book(connection, _place_of(row), {name: after[name] - before[name] for name in _AMOUNTS})
+        return
+    _book(connection, _place_of(row), {name: -before[name] for name in _AMOUNTS})
+    _book(connection, _place_of(changed), after)
 
 
-def _book(connection: Connection, row: Mapping[str, Any], sign: int) -> None:
-    """Add a row to the sums of its day, or take it out of them."""
-    place = {
-        "owner_id": row["owner_id"],
-        "day": row["created_at"] // DAY,
-        "model": row["model"],
-        "key_id": row["key_id"] or "",
-    }
-    amounts = {
+def _place_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Which sums a row counts in."""
+    day, key_id = row["created_at"] // DAY, row["key_id"] or ""
+    return {"owner_id": row["owner_id"], "day": day, "model": row["model"], "key_id": key_id}
+
+
+def _amounts_of(row: Mapping[str, Any]) -> dict[str, int]:
+    """What a row adds to them."""
+    return {
         "requests": int(row["purpose"] == "answer"),
         "input_tokens": row["input_tokens"],
         "output_tokens": row["output_tokens"],
@@ -176,10 +190,14 @@ def _book(connection: Connection, row: Mapping[str, Any], sign: int) -> None:
         "unpriced": int(row["cost_micros"] is None),
         "estimates": int(row["estimated"]),
     }
+
+
+def _book(connection: Connection, place: Mapping[str, Any], amounts: Mapping[str, int]) -> None:
+    """Add to the sums of a day."""
     there = {f"the_{name}": value for name, value in place.items()}
-    added = {f"more_{name}": sign * value for name, value in amounts.items()}
-    if connection.execute(_ADD, {**there, **added}).rowcount == 0:
-        connection.execute(_FIRST, {**place, **amounts})
+    added = {f"more_{name}": value for name, value in amounts.items()}
+    if _ADD.run(connection, {**there, **added}) == 0:
+        _FIRST.run(connection, {**place, **amounts})
 
 
 def _granted(connection: Connection, run: Run, charge: Charge, now: int) -> int:
@@ -193,6 +211,8 @@ def _granted(connection: Connection, run: Run, charge: Charge, now: int) -> int:
 
 def _spent(connection: Connection, owner_id: str, key_id: str | None, limits: Limits, now: int) -> Spent:
     """What was spent of the limits that there are; nothing is read for others."""
+    if not any(msgspec.structs.astuple(limits)):
+        return _NOTHING_SPENT
     mine = [owned(usages, owner_id)] if key_id is None else [usages.c.key_id == key_id, owned(usages, owner_id)]
     since = usages.c.created_at
     live: Select[Any] = select(func.count()).select_from(runs).where(LIVE, owned(runs, owner_id))
