@@ -1,6 +1,7 @@
 """The roof: builds wells, services and routers, and is the only place that names concrete rooms."""
 
 import asyncio
+import gc
 import signal
 import sqlite3
 import threading
@@ -269,6 +270,7 @@ async def _open(
     parts = (engine.drain, feed.drain, imports.drain, leave)
     stack.callback(_drain_on_signal(lambda: _drain(parts, connections, cut_after)))
     await _announce(settings, plan, catalog, storage)
+    _settle_memory()
     return Services(
         ai=ai,
         conversations=talks,
@@ -301,6 +303,13 @@ async def _announce(settings: Settings, plan: Plan, catalog: Catalogue, storage:
         database=storage.database.name,
         interrupted_runs=storage.left,
     )
+
+
+def _settle_memory() -> None:
+    """Let the garbage collector look at what requests make, and neither at the service itself nor at every turn."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _issuer(settings: Settings, session: ClientSession, clock: Clock) -> OpenIdIssuer | None:
