@@ -7,6 +7,9 @@ from app.providers.sse import Event, LineTooLong, SSEDecoder
 
 MAX_LINE_BYTES = 2**20  # a chunk has a few hundred bytes; past this it is an attack or not the protocol
 
+MAX_DONE_BYTES = 64  # of `[DONE]` and the white space around it: no chunk is copied to look for it
+_NAMES = (b"", b"message", b"error")
+
 INTERRUPTED = "The connection to the model broke off. What it said is kept; try again or go on from there."
 
 
@@ -54,16 +57,17 @@ class AnswerReader:
 
     def _take(self, events: list[Event], deltas: list[Delta]) -> None:
         for event in events:
-            if event.data.strip() == b"[DONE]":
+            data = event.data
+            if len(data) < MAX_DONE_BYTES and data.strip() == b"[DONE]":
                 deltas += self._chunks.flush()
                 if not self.finished:  # some servers say [DONE] and never why
                     self._chunks.finished = True
                     deltas.append(FinishDelta("stop"))
                 self.over = True
                 return
-            if event.name in (b"", b"message", b"error") and event.data.strip():  # an empty one is a heartbeat
+            if event.name in _NAMES and data and not data.isspace():  # an empty one is a heartbeat
                 try:
-                    self._chunks.read(event.data, deltas)
+                    self._chunks.read(data, deltas)
                 except ProviderError as error:
                     self._fail(error)
                     return

@@ -57,7 +57,7 @@ class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: msgspec.Raw = _NOTHING
     error: msgspec.Raw = _NOTHING
-    object: msgspec.Raw = _NOTHING
+    object: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
@@ -88,19 +88,21 @@ class ChunkReader:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             chunk = _lenient(data)  # lone surrogates, no UTF-8, 1e400, or a field of another type
         broken = False
-        self.recognized = self.recognized or chunk.choices is not None
-        if chunk.choices:
-            for choice in chunk.choices:
+        choices = chunk.choices
+        if choices is not None:
+            self.recognized = True
+            for choice in choices:
                 if choice.index == 0:
                     self._choose(choice, deltas)
                     broken = broken or choice.finish_reason == "error"
-        if bytes(chunk.error) not in _NO_ERROR:
+        # Mostly none of these is there, or it is null: then nothing of it is parsed.
+        if chunk.error is not _NOTHING and bytes(chunk.error) not in _NO_ERROR:
             raise _in_band(bytes(chunk.error))
-        if bytes(chunk.object) == b'"error"':  # vLLM puts the error's fields at the top
+        if chunk.object == "error":  # vLLM puts the error's fields at the top
             raise _in_band(data)
         if broken:
             raise UpstreamInterrupted("The model stopped in the middle. What it said is kept.")
-        if len(chunk.usage) > 0 and (usage := _usage(bytes(chunk.usage))):
+        if chunk.usage is not _NOTHING and bytes(chunk.usage) != b"null" and (usage := _usage(bytes(chunk.usage))):
             deltas.append(UsageDelta(usage))
 
     def flush(self) -> list[Delta]:
@@ -156,7 +158,7 @@ def _lenient(data: bytes) -> _Chunk:
         choices=[_choice(item) for item in _list(value["choices"]) if _is_object(item)] if "choices" in value else None,
         usage=_raw(value.get("usage")),
         error=_raw(value.get("error")),
-        object=_raw(value.get("object")),
+        object=_text(value.get("object")),
     )
 
 

@@ -38,6 +38,8 @@ class SSEDecoder:
         Raises:
             LineTooLong: there is no going on after it.
         """
+        if self._is_one_event(chunk):  # what most endpoints send, at a third of the work
+            return [Event(chunk[6:-2])]
         if self._after_cr and chunk:
             self._after_cr = False
             if chunk[0] == 10:  # the LF of a CRLF that was cut in two
@@ -56,6 +58,17 @@ class SSEDecoder:
         for line in lines:
             self._take(line, events)
         return events
+
+    def _is_one_event(self, chunk: bytes) -> bool:
+        """Whether it is one line of data and the blank one after it, and nothing of another event is open."""
+        return (
+            chunk.startswith(b"data: ")
+            and chunk.endswith(b"\n\n")
+            and chunk.count(b"\n") == 2
+            and len(chunk) <= self._max_line
+            and b"\r" not in chunk
+            and not (self._line or self._data or self._name or self._after_cr or self._at_start)
+        )
 
     def flush(self) -> list[Event]:
         """At the end of the stream: the event whose lines were all there, though the blank line after it was not."""

@@ -27,6 +27,7 @@ class LiveRun:
         self.allowance: Allowance | None = None
         self.ceiling = sys.maxsize  # of `live_bytes`: beyond it the allowance is asked for more
         self.recorder: Recorder
+        self.loop = asyncio.get_running_loop()
         self.task: asyncio.Task[None] | None = None
         self.begun = False  # a task that is cancelled before its first step never takes it
         self.generating = True

@@ -57,6 +57,11 @@ class Reading:
     def take(self) -> bytes:
         """What is there to be written now, up to about `TAKE_BYTES`; nothing if there is no news."""
         log, wire = self._log, self.wire
+        if self._index < len(log.pieces) and self._opened and not self._skip and log.note == self._note:
+            frames = log.frames(wire.name, self._encode)
+            if self._index == len(frames) - 1 and log.ending is None:  # one more: what happens for most tokens
+                self._index += 1
+                return frames[-1]
         out: list[bytes] = []
         if not self._opened:
             self._opened = True

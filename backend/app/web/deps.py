@@ -81,16 +81,20 @@ CurrentCookies = Annotated[Cookies, Depends(_cookies)]
 Peer = Annotated[str, Depends(_peer)]
 
 
-async def _principal(request: Request, services: CurrentServices, cookies: CurrentCookies) -> Principal:
+async def _principal(request: Request) -> Principal:
     """By the header if there is one, else by the cookie: the same rule whatever carries it; never by the query."""
-    headers = request.headers
+    services, headers = cast(Services, request.state.services), request.headers
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key") or cookies.get(SESSION)
+    shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")
+    if not shown and "cookie" in headers:
+        shown = Cookies(request, services.settings).get(SESSION)
     return await services.gatekeeper.principal(shown)
 
 
-def _may(scope: str) -> Callable[[Principal], Awaitable[Principal]]:
-    async def check(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+def _may(scope: str) -> Callable[[Request], Awaitable[Principal]]:
+    # Not a dependency of dependencies: FastAPI needs more for each of them than all of this does.
+    async def check(request: Request) -> Principal:
+        principal = await _principal(request)
         if scope not in principal.scopes:
             raise NotAllowed(f"This needs the scope {scope}, which what you showed does not have.")
         return principal
@@ -123,11 +127,12 @@ async def _cursor(
     return Cursor.parse(text) if text is not None else None
 
 
-async def _format(
-    format: Annotated[
-        Format, Query(description="`chat`: this API's frames. `ui`: the AI SDK's UI message stream, v1.")
-    ] = "chat",
-) -> Format:
+FormatQuery = Annotated[
+    Format, Query(description="`chat`: this API's frames. `ui`: the AI SDK's UI message stream, v1.")
+]
+
+
+async def _format(format: FormatQuery = "chat") -> Format:
     return format
 
 
@@ -154,7 +159,7 @@ CurrentCursor = Annotated[Cursor | None, Depends(_cursor)]
 StreamFormat = Annotated[Format, Depends(_format)]
 
 
-async def _answer_format(request: Request, format: StreamFormat) -> WireFormat:
+async def _answer_format(request: Request, format: FormatQuery = "chat") -> WireFormat:
     comes_back = "last-event-id" in request.headers or "last_event_id" in request.query_params
     return wire_format(format, bare=not comes_back and not wants_events(request))
 

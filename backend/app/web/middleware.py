@@ -32,6 +32,22 @@ _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forw
 _PLAIN_PATH = re.compile("[A-Za-z0-9/_.-]{1,100}")
 
 
+_Fields = dict[str, list[str]]
+
+
+def _fields(scope: Scope) -> _Fields:
+    """The headers, decoded once: Starlette's own are searched from the first to the last for each look."""
+    fields: _Fields = {}
+    for name, value in scope["headers"]:
+        fields.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return fields
+
+
+def _first(fields: _Fields, name: str, default: str = "") -> str:
+    values = fields.get(name)
+    return values[0] if values else default
+
+
 def transport_of(send: Send) -> asyncio.WriteTransport | None:
     """The client's socket. For the very outside, since every middleware wraps `send`."""
     return getattr(getattr(send, "__self__", None), "transport", None)
@@ -114,7 +130,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            headers = Headers(scope=scope)
+            headers = _fields(scope)
             try:
                 if not (scrapes := self._may_scrape(scope, headers)):
                     self._check_peer(scope)
@@ -127,20 +143,20 @@ class Gate:
                 return
         await self._app(scope, receive, send)
 
-    def _may_scrape(self, scope: Scope, headers: Headers) -> bool:
+    def _may_scrape(self, scope: Scope, headers: _Fields) -> bool:
         """Whether the numbers are for this one: who has the token; without one, a program of this machine."""
-        if route_of(scope) != METRICS or "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
+        if route_of(scope) != METRICS or "origin" in headers or _first(headers, "sec-fetch-site", "none") != "none":
             return False  # a page, from wherever it is
         if self._metrics_token is not None:
-            scheme, _, token = headers.get("authorization", "").partition(" ")
+            scheme, _, token = _first(headers, "authorization").partition(" ")
             wanted = self._metrics_token.get_secret_value().encode()
             return scheme.lower() == "bearer" and compare_digest(token.encode(), wanted)
-        host = _without_port(headers.get("host", "").lower())
+        host = _without_port(_first(headers, "host").lower())
         own = host in LOOPBACK_NAMES or _is_loopback(host.strip("[]"))
         return own and _is_local(scope) and not any(name in headers for name in _FORWARDED)
 
-    def _check_host(self, scope: Scope, headers: Headers, *, probes: bool) -> None:
-        hosts = headers.getlist("host")
+    def _check_host(self, scope: Scope, headers: _Fields, *, probes: bool) -> None:
+        hosts = headers.get("host", [])
         name = _without_port(hosts[0].lower()) if len(hosts) == 1 else ""
         if name in self._hosts or (probes and (not hosts or _is_address(name))):
             return
@@ -155,24 +171,25 @@ class Gate:
             "ALLOWED_HOSTS."
         )
 
-    def _check_origin(self, scope: Scope, headers: Headers) -> None:
+    def _check_origin(self, scope: Scope, headers: _Fields) -> None:
         under_api = is_api(scope)
-        if under_api and "prefetch" in headers.get("sec-purpose", ""):
+        if under_api and "prefetch" in _first(headers, "sec-purpose"):
             raise ForbiddenOrigin("Prefetching is not answered: a question costs something.")
-        origins = headers.getlist("origin")
+        origins = headers.get("origin", [])
         if origins:
             origin = origins[0].lower()
             same = _without_default_port(origin.partition("://")[2]) == _without_default_port(
-                headers.get("host", "").lower()
+                _first(headers, "host").lower()
             )
             if len(origins) == 1 and (origin in self._origins or ("://" in origin and same)):
                 return
             raise ForbiddenOrigin(
                 "Pages from this origin may not use the service. If they should, add it to CORS_ORIGINS."
             )
-        if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+        if _first(headers, "sec-fetch-site", "none") in ("same-origin", "none"):
             return
-        navigates = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        mode, dest = _first(headers, "sec-fetch-mode"), _first(headers, "sec-fetch-dest")
+        navigates = mode == "navigate" and dest == "document"
         if scope["method"] == "GET" and navigates and not under_api:
             return
         raise ForbiddenOrigin("Other sites may not use the service through a visitor's browser.")
@@ -257,11 +274,14 @@ class _Counted:
             return
 
         async def count() -> Message:
-            try:
-                async with asyncio.timeout(None if self._answering or not self._more else MAX_PAUSE_SECONDS):
-                    message = await receive()
-            except TimeoutError as error:
-                raise HTTPException(408) from error
+            if self._answering or not self._more:
+                message = await receive()
+            else:
+                try:
+                    async with asyncio.timeout(MAX_PAUSE_SECONDS):
+                        message = await receive()
+                except TimeoutError as error:
+                    raise HTTPException(408) from error
             if message["type"] == "http.request":
                 self._more = message.get("more_body", False)
                 self._size += len(message.get("body", b""))

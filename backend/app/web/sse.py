@@ -102,6 +102,7 @@ class EventStream(Response):
         self._stuck: Coroutine[Any, Any, None] | None = None  # a write whose socket takes no more for now
         self._blocker: Any = None  # what that write waits for
         self._open = False  # the head was sent, and nothing is stuck: whoever has news may write
+        self._ended = False  # the last bytes were given to the server
         self._beat = False
         self._gone = False
         self._failure: BaseException | None = None
@@ -150,12 +151,12 @@ class EventStream(Response):
                 continue
             stuck, self._stuck = self._stuck, None
             await _Rest(stuck, self._blocker)
-            self._sent(self._loop.time())
-            self._open = True
+            self._wrote_at, self._sending_since = self._loop.time(), None
+            self._open = not self._ended
             self._write()
         if self._failure is not None:
             raise self._failure
-        if self._reading.finished and not self._left():
+        if self._ended and not self._left():
             self._reading.delivered()
             if self._transport is not None:
                 self._connections.flush(self._transport, self._send_timeout)
@@ -168,27 +169,24 @@ class EventStream(Response):
             if self._beat:
                 self._beat = False
                 data = data or reading.heartbeat
-            if not data and not reading.finished:
+            finished = reading.finished
+            if not data and not finished:
                 return
-            self._sending_since = now = self._loop.time()
-            body = {"type": "http.response.body", "body": data, "more_body": not reading.finished}
-            sending: Coroutine[Any, Any, None] = self._send(body)  # pyright: ignore[reportAssignmentType] - ASGI's are
+            sending: Coroutine[Any, Any, None] = self._send(  # pyright: ignore[reportAssignmentType] - ASGI's are
+                {"type": "http.response.body", "body": data, "more_body": not finished}
+            )
+            self._wrote_at = self._loop.time()
+            self._ended = finished
             try:
                 self._blocker = sending.send(None)
             except StopIteration:
-                self._sent(now)
-                self._open = not reading.finished
+                self._open = not finished
             else:
-                self._stuck, self._open = sending, False
+                self._stuck, self._open, self._sending_since = sending, False, self._wrote_at
         self._wake()
 
-    def _sent(self, now: float) -> None:
-        self._wrote_at = now
-        self._sending_since = None
-
     def _is_over(self) -> bool:
-        done = self._reading.finished and self._stuck is None
-        return done or self._failure is not None or self._left()
+        return (self._ended and self._stuck is None) or self._failure is not None or self._left()
 
     def _left(self) -> bool:
         """Whether the reader has gone: the server swallows what is written to a closed socket."""
