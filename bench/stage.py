@@ -75,6 +75,9 @@ class Stage:
             whole = environment() | {"HOME": folder, "TMPDIR": folder} | peer.env(place) | dict(env or {})
             cwd = peer.cwd or place.folder
             log = place.folder / "server.log"
+            if peer.keeps:
+                with Process(peer.command(place), self.cores.server, log, cwd=cwd, env=whole) as process:
+                    process.until(lambda: fetch(place.port, peer.ready) is not None)
             with Process(peer.command(place), self.cores.server, log, cwd=cwd, env=whole) as process:
                 took = process.until(lambda: fetch(place.port, peer.ready) is not None)
                 time.sleep(self._idle)

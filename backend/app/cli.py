@@ -8,7 +8,6 @@ import uvicorn
 from fastapi import FastAPI
 
 from app import data_commands, user_commands
-from app.doctor.diagnosis import diagnose
 from app.errors import StartRefused
 from app.main import create_app
 from app.settings import Settings, load
@@ -62,6 +61,8 @@ def doctor(
     ] = None,
 ) -> None:
     """Look at all that the service needs; a line for each, and what to do where something is wrong. Costs nothing."""
+    from app.doctor.diagnosis import diagnose  # noqa: PLC0415 - it brings what serving does without
+
     healthy = True
     for finding in diagnose(url):
         typer.echo(str(finding))

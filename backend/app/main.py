@@ -11,14 +11,13 @@ from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple, TypedDict
 
-from aiohttp import ClientSession
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app import __version__, telemetry
 from app import storage as storages
-from app.accounts.oidc import OpenIdIssuer
+from app.accounts.base import Issuer
 from app.accounts.passwords import Passwords
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock
@@ -29,7 +28,6 @@ from app.providers import models_file
 from app.providers.catalog import Catalogue
 from app.providers.plan import Plan, missing
 from app.providers.prices import PriceTable
-from app.providers.session import session as provider_session
 from app.routers import (
     accounts,
     admin,
@@ -215,8 +213,7 @@ async def _open(
         storage.sharing,
     )
     conversations = SqlConversations(database, changes, clock)
-    session = await stack.enter_async_context(provider_session())
-    catalog = Catalogue(plan, session, settings)
+    catalog = Catalogue(plan, settings)
     catalog.start()
     stack.push_async_callback(catalog.close)
     engine = RunEngine(store, storage.journal, settings, clock)
@@ -259,7 +256,7 @@ async def _open(
     talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
     attempts = Attempts()
     entrance = AccountService(kept, passwords, gatekeeper, engine, attempts, settings, clock)
-    issuer = _issuer(settings, session, clock)
+    issuer = await _issuer(settings, clock, stack)
     if sharing is not None:
         await sharing.begin(engine, changes, gatekeeper)
 
@@ -312,15 +309,19 @@ def _settle_memory() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-def _issuer(settings: Settings, session: ClientSession, clock: Clock) -> OpenIdIssuer | None:
+async def _issuer(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Issuer | None:
     if not settings.oidc_issuer:
         return None
+    # Here and not above: 19 MB that nobody needs who has no OpenID provider.
+    from app.accounts.oidc import OpenIdIssuer  # noqa: PLC0415
+    from app.providers.session import session  # noqa: PLC0415
+
     secret = settings.oidc_client_secret
     return OpenIdIssuer(
         settings.oidc_issuer,
         settings.oidc_client_id,
         secret.get_secret_value() if secret is not None else None,
-        session,
+        await stack.enter_async_context(session()),
         clock,
     )
 

@@ -59,6 +59,7 @@ class Peer(msgspec.Struct, frozen=True):
     cwd: Path | None = None  # None: the place's folder
     ready: str = "/health"
     headers: dict[str, str] = {}
+    keeps: bool = False  # it makes a database when it is started for the first time: what is measured is a later start
     needs: tuple[str, ...] = ()  # modules with which this Python can run it without an environment of its own
 
     def target(self, place: Place, pid: int) -> Target:
@@ -142,6 +143,7 @@ SERVICE = Peer(
     env=_service_env,
     cwd=BACKEND,
     ready="/ready",
+    keeps=True,
     needs=("fastapi", "aiohttp"),
 )
 RAW = Peer(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import aiohttp
 import msgspec
 
 from app.errors import ModelNotFound
@@ -20,16 +19,16 @@ WAIT_SECONDS = 2.0  # for lists that have never come; whoever asks for one waits
 
 
 class Catalogue:
-    """Satisfies `providers.base.Catalog`. Closing it closes its providers; the session is the caller's."""
+    """Satisfies `providers.base.Catalog`. Closing it closes its providers and their connections."""
 
-    def __init__(self, plan: Plan, session: aiohttp.ClientSession, settings: Settings) -> None:
+    def __init__(self, plan: Plan, settings: Settings) -> None:
         self._plan = plan
         self._client = Client()
         self._settings = settings
         self._endpoints = {endpoint.name: endpoint for endpoint in plan.endpoints}
         self._entries = {entry.id: entry for entry in plan.entries}
         self._listings = {
-            endpoint.name: Listing(endpoint, session, settings.connect_timeout_seconds, self._learn)
+            endpoint.name: Listing(endpoint, self._client, settings.connect_timeout_seconds, self._learn)
             for endpoint in plan.endpoints
             if endpoint.discover
         }

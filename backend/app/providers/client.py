@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 import aiohappyeyeballs
@@ -30,7 +31,15 @@ class Client:
         self._all: set[Connection] = set()
         self._tls: ssl.SSLContext | None = None  # made when it is needed: it reads every certificate of the machine
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, connect_timeout: float) -> Response:
+    async def ask(
+        self,
+        method: Literal["GET", "POST"],
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        connect_timeout: float,
+    ) -> Response:
         """A response, once its head has come. Redirects are not followed, and nothing is asked twice.
 
         Raises:
@@ -40,10 +49,11 @@ class Client:
             ValueError: `url` or a header cannot be sent.
         """
         origin, target = _place(url)
-        head = _head(target, {"Host": origin.authority, **headers, "Content-Length": str(len(body))})
+        length = {"Content-Length": str(len(body))} if body is not None else {}
+        head = _head(method, target, {"Host": origin.authority, **headers, **length})
         connection = self._reuse(origin) or await self._connect(origin, connect_timeout)
         try:
-            return await connection.ask(head + body)
+            return await connection.ask(head + (body or b""))
         except BaseException:
             connection.abort()
             raise
@@ -118,8 +128,8 @@ def _place(url: str) -> tuple[Origin, str]:
     return Origin(secure, host, parts.port or (443 if secure else 80)), target
 
 
-def _head(target: str, headers: Mapping[str, str]) -> bytes:
-    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     if not all(line.isprintable() for line in lines):
         raise ValueError("a header holds what no header may")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any, cast
 
-import aiohttp
 import msgspec
 
 from app.models import MAX_MODEL_CHARS
+from app.providers.client import Client
 from app.providers.openai import Style
 from app.providers.plan import Endpoint
 from app.telemetry import log
@@ -58,16 +58,14 @@ class Found(msgspec.Struct, frozen=True):
 class Listing:
     """The list of one endpoint."""
 
-    def __init__(
-        self, endpoint: Endpoint, session: aiohttp.ClientSession, connect_timeout: float, changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, client: Client, connect_timeout: float, changed: Callable[[], None]) -> None:
         """`changed` is called when the list is another one; `connect_timeout` is in seconds."""
         self.found: Mapping[str, Found] = {}
         self.arrived = False  # it has come at least once
         self.tried = False  # an attempt has ended, well or badly
         self._endpoint = endpoint
-        self._session = session
-        self._timeout = aiohttp.ClientTimeout(total=LIST_SECONDS, connect=connect_timeout)
+        self._client = client
+        self._connect_timeout = connect_timeout
         self._changed = changed
         self._task: asyncio.Task[None] | None = None
         self._due = 0.0  # by the loop's clock
@@ -114,16 +112,22 @@ class Listing:
         if self._endpoint.key is not None:
             headers["Authorization"] = f"Bearer {self._endpoint.key.get_secret_value()}"
         url = f"{self._endpoint.base_url}/models"
-        # No redirects: the key goes to the configured address and nowhere else.
-        async with self._session.get(url, headers=headers, allow_redirects=False, timeout=self._timeout) as response:
-            if response.status != 200:
-                raise _NoList(f"status {response.status}")
-            body = bytearray()
-            while some := await response.content.readany():
-                body += some
-                if len(body) > MAX_LIST_BYTES:
-                    raise _NoList("too long")
-            return bytes(body)
+        body = bytearray()
+
+        def take(some: bytes) -> None:
+            body.extend(some)
+            if len(body) > MAX_LIST_BYTES:
+                raise _NoList("too long")
+
+        async with asyncio.timeout(LIST_SECONDS):
+            response = await self._client.ask("GET", url, headers, connect_timeout=self._connect_timeout)
+            try:
+                if response.status != 200:
+                    raise _NoList(f"status {response.status}")
+                await response.pour(take)
+            finally:
+                response.let_go()
+        return bytes(body)
 
 
 class _NoList(ValueError):

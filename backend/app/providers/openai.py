@@ -141,7 +141,8 @@ class OpenAIProvider:
         if self._config.key is not None:
             headers["Authorization"] = f"Bearer {self._config.key.get_secret_value()}"
         try:
-            return await self._client.post(
+            return await self._client.ask(
+                "POST",
                 f"{self._config.base_url}/chat/completions",
                 headers,
                 msgspec.json.encode(body),

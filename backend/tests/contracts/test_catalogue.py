@@ -17,7 +17,6 @@ from app.providers.base import ModelInfo
 from app.providers.catalog import Catalogue
 from app.providers.openai import Style
 from app.providers.plan import Endpoint, Entry, Plan
-from app.providers.session import session as provider_session
 from app.settings import Settings
 from tests.support.catalogue import LIST, asked, lists, model_list, offers
 from tests.support.deltas import stream
@@ -34,13 +33,12 @@ class Kit:
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
-        self.session = provider_session()
         self._made: list[Catalogue] = []
 
     def catalogue(self, *entries: Entry, only: Sequence[str] = (), style: Style | None = None) -> Catalogue:
         endpoint = Endpoint("up", self.upstream.url, KEY, discover=True, only=tuple(only), style=style)
         plan = Plan([endpoint], [Entry("up/first"), *entries], "up/first")
-        self._made.append(Catalogue(plan, self.session, Settings(_env_file=None)))  # pyright: ignore[reportCallIssue]
+        self._made.append(Catalogue(plan, Settings(_env_file=None)))  # pyright: ignore[reportCallIssue]
         return self._made[-1]
 
     async def found(self, listing: Sequence[Step], *, only: Sequence[str] = ()) -> dict[str, ModelInfo]:
@@ -53,7 +51,6 @@ class Kit:
     async def close(self) -> None:
         for catalogue in self._made:
             await catalogue.close()
-        await self.session.close()
 
 
 @pytest.fixture
@@ -264,7 +261,7 @@ async def test_of_the_embedded_model_no_window_is_believed_that_it_does_not_have
     smol = "e/smollm2-135m-instruct"
     for said, window in ((None, 4096), (1000, 1000), (128_000, 4096)):
         entry = Entry(smol, context_window=said, max_tokens=5)
-        catalogue = Catalogue(Plan([Endpoint("e")], [entry], smol), kit.session, SETTINGS)
+        catalogue = Catalogue(Plan([Endpoint("e")], [entry], smol), SETTINGS)
         (provider,) = await catalogue.chain(None)
         assert (provider.info.context_window, provider.info.max_tokens, provider.info.continues) == (window, 5, True)
         assert provider.info.note
@@ -292,7 +289,7 @@ async def test_a_bare_name_that_two_providers_have_is_nobody_s(kit: Kit) -> None
     other = Endpoint("other", kit.upstream.url)
     entries = [Entry(one) for one in ("up/m", "other/m", "up/n", "other/up/q")]
     plan = Plan([Endpoint("up", kit.upstream.url), other], entries, "up/m")
-    catalogue = Catalogue(plan, kit.session, SETTINGS)
+    catalogue = Catalogue(plan, SETTINGS)
     assert [provider.info.id for provider in await catalogue.chain("n")] == ["up/n"]
     for name in ("m", "up/q", "up", "other/", ""):  # where a provider is named, no other one is asked
         with pytest.raises(ModelNotFound):
