@@ -1,0 +1,156 @@
+"""A reading as a response, under a server whose `send` waits: nothing twice, nothing out of order, whoever rings."""
+
+import asyncio
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import pytest
+
+from app.web.connections import Connections
+from app.web.sse import EventStream, Pace
+
+Message = MutableMapping[str, Any]
+
+
+class Frames:
+    """A reading that is fed by the test."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.heartbeat = b": beat\n\n"
+        self.was_delivered = False
+        self._frames: list[bytes] = []
+        self._last = False
+        self._bell: Callable[[], None] | None = None
+
+    def say(self, *frames: bytes, last: bool = False) -> None:
+        self._frames += frames
+        self._last = last
+        if self._bell is not None:
+            self._bell()
+
+    def listen(self, bell: Callable[[], None]) -> None:
+        self._bell = bell
+
+    def unlisten(self, bell: Callable[[], None]) -> None:
+        self._bell = None
+
+    def take(self) -> bytes:
+        if b"broken" in self._frames:
+            raise LookupError
+        taken, self._frames = b"".join(self._frames), []
+        self.finished = self.finished or self._last
+        return taken
+
+    def delivered(self) -> None:
+        self.was_delivered = True
+
+    @property
+    def is_heard(self) -> bool:
+        return self._bell is not None
+
+
+class Slow:
+    """A server that takes the next message when it is told to."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.ends = 0
+        self.leaves = asyncio.Event()
+        self.waiting = 0
+        self._may = asyncio.Semaphore(0)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            self.waiting += 1
+            assert self.waiting == 1, "one message at a time"
+            await self._may.acquire()
+            self.waiting -= 1
+            self.bodies.append(message["body"])
+            self.ends += not message["more_body"]
+
+    async def receive(self) -> Message:
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def take(self) -> None:
+        """Take one, and let the others hear of it."""
+        self._may.release()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+def streaming(reading: Frames, server: Slow) -> "asyncio.Task[None]":
+    response = EventStream(reading, Connections(), Pace(15, 30))
+    return asyncio.create_task(response({"type": "http"}, server.receive, server.send), name="response")
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_what_comes_while_the_server_waits_goes_next_as_one() -> None:
+    reading, server = Frames(), Slow()
+    response = streaming(reading, server)
+    await turns()
+    for frame in (b"1", b"2", b"3"):
+        reading.say(frame)
+        await turns()
+    await server.take()
+    await server.take()
+    assert server.bodies == [b"1", b"23"]
+    reading.say(b"4", last=True)
+    await server.take()
+    await asyncio.wait_for(response, 5)
+    assert (server.bodies, server.ends, reading.was_delivered) == ([b"1", b"23", b"4"], 1, True)
+    assert not reading.is_heard
+
+
+async def test_an_end_that_comes_while_the_server_waits_is_sent_once() -> None:
+    reading, server = Frames(), Slow()
+    response = streaming(reading, server)
+    reading.say(b"1")
+    await turns()
+    reading.say(last=True)
+    reading.say(last=True)
+    await server.take()
+    await server.take()
+    await asyncio.wait_for(response, 5)
+    assert (server.bodies, server.ends) == ([b"1", b""], 1)
+
+
+async def test_a_reader_that_leaves_while_the_server_waits_is_not_written_to_any_more() -> None:
+    reading, server = Frames(), Slow()
+    response = streaming(reading, server)
+    reading.say(b"1")
+    await turns()
+    server.leaves.set()
+    await turns()
+    reading.say(b"2")
+    await server.take()
+    await asyncio.wait_for(response, 5)
+    assert (server.bodies, reading.was_delivered, reading.is_heard) == ([b"1"], False, False)
+
+
+async def test_a_mistake_in_a_reading_ends_its_own_response_and_not_whoever_has_the_news() -> None:
+    reading, server = Frames(), Slow()
+    response = streaming(reading, server)
+    await turns()
+    reading.say(b"broken")
+    with pytest.raises(LookupError):
+        await asyncio.wait_for(response, 5)
+    assert not reading.is_heard
+
+
+async def test_a_response_that_is_cancelled_while_the_server_waits_leaves_nothing() -> None:
+    reading, server = Frames(), Slow()
+    response = streaming(reading, server)
+    reading.say(b"1")
+    await turns()
+    response.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await response
+    await server.take()
+    assert (server.bodies, reading.is_heard) == ([], False)
