@@ -312,9 +312,8 @@ def _settle_memory() -> None:
 async def _issuer(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Issuer | None:
     if not settings.oidc_issuer:
         return None
-    # Here and not above: 19 MB that nobody needs who has no OpenID provider.
-    from app.accounts.oidc import OpenIdIssuer  # noqa: PLC0415
-    from app.providers.session import session  # noqa: PLC0415
+    from app.accounts.oidc import OpenIdIssuer  # noqa: PLC0415 - 10 MB that few need
+    from app.providers.session import session  # noqa: PLC0415 - and 9 more
 
     secret = settings.oidc_client_secret
     return OpenIdIssuer(

@@ -150,15 +150,24 @@ class PostgresDatabase(Database):
         """See `Database.look`."""
         try:
             try:
-                with self._reading.connect() as connection:
-                    return function(connection)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-            with self._reading.connect() as connection:  # that one was from before a restart of the server
-                return function(connection)
-        except (DBAPIError, psycopg.Error) as error:
+                return self._look(function)
+            except _LostReader:
+                return self._look(function)  # that one was from before a restart of the server
+        except (DBAPIError, psycopg.Error, _LostReader) as error:
             raise StorageError("The database cannot be read at the moment. Try again.", retry_after=5) from error
+
+    def _look(self, function: Callable[[Connection], T]) -> T:
+        with self._reading.connect() as connection:
+            raw = cast(psycopg.Connection[Any], connection.connection.dbapi_connection)
+            try:
+                return function(connection)
+            except (DBAPIError, psycopg.Error) as error:
+                if not raw.closed:
+                    raise
+                if not connection.invalidated:  # SQLAlchemy sees only what it has run itself
+                    connection.invalidate()
+                self._reading.dispose()  # the others are no younger
+                raise _LostReader from error
 
     def joined(self, replica: str) -> None:
         """See `Database.joined`."""
@@ -297,6 +306,10 @@ class PostgresDatabase(Database):
             with suppress(psycopg.Error, DBAPIError):
                 raw.close()
                 self._engine.dispose()
+
+
+class _LostReader(Exception):
+    """The connection was gone, and is forgotten by now."""
 
 
 def lock_owners(connection: Connection, owners: Iterable[str]) -> None:

@@ -163,7 +163,7 @@ class SqliteDatabase(Database):
         try:
             with self._reading.connect() as connection:
                 return function(connection)
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
             raise StorageError("The database cannot be read at the moment. Try again.", retry_after=5) from error
 
     # ── The writer ──────────────────────────────────────────────────────────────────────────────────────────────────

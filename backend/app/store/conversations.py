@@ -49,8 +49,7 @@ class SqlConversations:
 
     async def conversation(self, owner_id: str, conversation_id: str) -> Conversation | None:
         """See `Conversations.conversation`."""
-        statement = select_conversations(owner_id).where(conversations.c.id == conversation_id)
-        return await self._database.read(lambda connection: _one(connection, statement))
+        return await self._database.read(lambda connection: tree.look(connection, owner_id, conversation_id))
 
     async def conversations(
         self, owner_id: str, limit: int, before: tuple[int, str] | None, *, archived: bool, pinned: bool | None

@@ -50,17 +50,22 @@ class Prepared:
     def one(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The row that it finds, its columns as attributes, or None. Errors as of `run`."""
         found = self._execute(connection, values).fetchone()
-        if found is None:
-            return None
-        row = dict(zip(self._names, found, strict=True))
-        for name in self._booleans:  # SQLite has none
-            row[name] = None if row[name] is None else bool(row[name])
-        return SimpleNamespace(**row)
+        return None if found is None else self._row(found)
+
+    def all(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
+        """All rows that it finds, as `one` gives them. Errors as of `run`."""
+        return [self._row(found) for found in self._execute(connection, values).fetchall()]
 
     def scalar(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The first column of the row that it finds, or None. Errors as of `run`."""
         found = self._execute(connection, values).fetchone()
         return None if found is None else found[0]
+
+    def _row(self, found: Sequence[Any]) -> Any:
+        row = dict(zip(self._names, found, strict=True))
+        for name in self._booleans:  # SQLite has none
+            row[name] = None if row[name] is None else bool(row[name])
+        return SimpleNamespace(**row)
 
     def _execute(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         compiled = self._compiled.get(connection.dialect.name)

@@ -5,9 +5,10 @@ anything for other people's rows. An entry's number is its time, so the index gi
 page is full.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Row, bindparam, select
 
@@ -60,9 +61,9 @@ class Fts5Index:
             (number, owner_id, conversation_id, message_id)
             for number, (message_id, _, _) in zip(numbers, entries, strict=True)
         ]
-        connection.exec_driver_sql(_ENTER, rows)
+        _raw(connection).executemany(_ENTER, rows)
         words = [(number, _marked(owner_id, words)) for number, (_, words, _) in zip(numbers, entries, strict=True)]
-        connection.exec_driver_sql(_INDEX, words)
+        _raw(connection).executemany(_INDEX, words)
 
     def take_out(self, connection: Connection, entries: Sequence[tuple[int, str, Sequence[str]]]) -> None:
         """See `Index.take_out`."""
@@ -82,6 +83,10 @@ class Fts5Index:
         """See `Index.find`."""
         asked = {"words": _match(owner_id, phrases), "owner_id": owner_id, "before": before, "limit": limit}
         return connection.exec_driver_sql(_FIND, asked).all()
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection)
 
 
 def _changes(connection: Connection) -> int:
@@ -109,7 +114,7 @@ def _free_number(connection: Connection, created_at: int) -> int:
     """
     first, width = created_at, 1
     while True:
-        last = connection.exec_driver_sql(_LAST_AMONG, (first, first + width - 1)).scalar()
+        (last,) = _raw(connection).execute(_LAST_AMONG, (first, first + width - 1)).fetchone()
         if last is None:
             return first
         if last < first + width - 1:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import CTE, Connection, bindparam, insert, literal, select, update
+from sqlalchemy import CTE, Connection, Select, bindparam, insert, literal, select, update
 
 from app.errors import ConversationNotFound, MessageNotFound
 from app.models import Conversation, Message, Part, Run
@@ -30,6 +30,7 @@ _ANSWER = Prepared(select_messages().where(*_MINE))
 _RIPEN = Prepared(update(messages).where(*_MINE), ("parts", "meta"))
 _INSERT = Prepared(insert(messages), MESSAGE_COLUMNS)
 _FIND = Prepared(select_conversations(bindparam("the_owner")).where(conversations.c.id == bindparam("the_id")))
+_WITHIN = (*_MINE, messages.c.conversation_id == bindparam("the_conversation"))
 _CHANGES: dict[tuple[str, ...], Prepared] = {}  # by the columns that are changed, of which there are a few sets
 
 # ── Growing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,10 +153,16 @@ def find(connection: Connection, owner_id: str, conversation_id: str) -> Convers
     Raises:
         ConversationNotFound: it is none of theirs, or deleted.
     """
-    row = _FIND.one(connection, {"the_id": conversation_id, "the_owner": owner_id})
-    if row is None:
+    conversation = look(connection, owner_id, conversation_id)
+    if conversation is None:
         raise ConversationNotFound
-    return conversation_of(row)
+    return conversation
+
+
+def look(connection: Connection, owner_id: str, conversation_id: str) -> Conversation | None:
+    """The same, or None."""
+    row = _FIND.one(connection, {"the_id": conversation_id, "the_owner": owner_id})
+    return conversation_of(row) if row is not None else None
 
 
 def depth_of(connection: Connection, conversation: Conversation, message_id: str) -> int:
@@ -164,8 +171,7 @@ def depth_of(connection: Connection, conversation: Conversation, message_id: str
     Raises:
         MessageNotFound: it is not in `conversation`.
     """
-    statement = select(messages.c.depth).where(messages.c.id == message_id, *_within(conversation))
-    depth = connection.scalar(statement)
+    depth = _DEPTH.scalar(connection, _of(conversation, message_id))
     if depth is None:
         raise MessageNotFound
     return depth
@@ -195,24 +201,20 @@ def newest_below(connection: Connection, conversation: Conversation, message_id:
 
 def message(connection: Connection, conversation: Conversation, message_id: str) -> Message | None:
     """One message of `conversation`."""
-    statement = select_messages().where(messages.c.id == message_id, *_within(conversation))
-    row = connection.execute(statement).one_or_none()
+    row = _MESSAGE.one(connection, _of(conversation, message_id))
     return message_of(row) if row is not None else None
 
 
 def branch(connection: Connection, conversation: Conversation, leaf: str, limit: int, *, above: bool) -> list[Message]:
     """See `Conversations.branch`."""
-    path = _path(conversation, leaf, limit + above)
-    statement = (
-        select_messages().join(path, path.c.id == messages.c.id).where(path.c.step >= int(above)).order_by(path.c.step)
-    )
-    return [message_of(row) for row in connection.execute(statement)]
+    asked = {**_of(conversation, leaf), "length": limit + above, "first": int(above)}
+    return [message_of(row) for row in _BRANCH.all(connection, asked)]
 
 
 def path(connection: Connection, conversation: Conversation, leaf: str) -> list[str]:
     """The ids of the branch that ends with `leaf`, from its beginning."""
-    above = _path(conversation, leaf, MAX_DEPTH)
-    return list(connection.scalars(select(above.c.id).order_by(above.c.step.desc())))
+    asked = {**_of(conversation, leaf), "length": MAX_DEPTH}
+    return [row.id for row in _PATH.all(connection, asked)]
 
 
 def page(connection: Connection, conversation: Conversation, leaf: str, limit: int, *, above: bool) -> Page:
@@ -222,17 +224,27 @@ def page(connection: Connection, conversation: Conversation, leaf: str, limit: i
     return Page(shown, _siblings(connection, conversation, shown), bool(shown) and shown[0].parent_id is not None)
 
 
-def _path(conversation: Conversation, leaf: str, length: int) -> CTE:
-    start = select(messages.c.id, messages.c.parent_id, literal(0).label("step")).where(
-        messages.c.id == leaf, *_within(conversation)
-    )
+def _path() -> CTE:
+    """From a message of a conversation up, at most `length` of them."""
+    start = select(messages.c.id, messages.c.parent_id, literal(0).label("step")).where(*_WITHIN)
     path = start.cte("path", recursive=True)
     above = messages.alias("above")
     return path.union_all(
         select(above.c.id, above.c.parent_id, path.c.step + 1)
         .join_from(path, above, above.c.id == path.c.parent_id)
-        .where(path.c.step + 1 < length)
+        .where(path.c.step + 1 < bindparam("length"))
     )
+
+
+def _select_branch() -> Select[Any]:
+    path = _path()
+    joined = select_messages().join(path, path.c.id == messages.c.id)
+    return joined.where(path.c.step >= bindparam("first")).order_by(path.c.step)
+
+
+def _select_path() -> Select[Any]:
+    path = _path()
+    return select(path.c.id).order_by(path.c.step.desc())
 
 
 def _siblings(
@@ -252,5 +264,13 @@ def _siblings(
     return {one.id: tuple(children[one.parent_id]) for one in shown}
 
 
-def _within(conversation: Conversation) -> tuple[Any, Any]:
-    return messages.c.conversation_id == conversation.id, owned(messages, conversation.owner_id)
+def _of(conversation: Conversation, message_id: str) -> dict[str, Any]:
+    """The parameters of `_WITHIN`."""
+    return {"the_id": message_id, "the_conversation": conversation.id, "the_owner": conversation.owner_id}
+
+
+# Made once: every question reads its branch.
+_DEPTH = Prepared(select(messages.c.depth).where(*_WITHIN))
+_MESSAGE = Prepared(select_messages().where(*_WITHIN))
+_BRANCH = Prepared(_select_branch())
+_PATH = Prepared(_select_path())

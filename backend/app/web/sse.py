@@ -103,6 +103,7 @@ class EventStream(Response):
         self._blocker: Any = None  # what that write waits for
         self._open = False  # the head was sent, and nothing is stuck: whoever has news may write
         self._ended = False  # the last bytes were given to the server
+        self._taken = False  # which had a socket for what it was given last
         self._beat = False
         self._gone = False
         self._failure: BaseException | None = None
@@ -152,11 +153,11 @@ class EventStream(Response):
             stuck, self._stuck = self._stuck, None
             await _Rest(stuck, self._blocker)
             self._wrote_at, self._sending_since = self._loop.time(), None
-            self._open = not self._ended
+            self._open, self._taken = not self._ended, not self._left()
             self._write()
         if self._failure is not None:
             raise self._failure
-        if self._ended and not self._left():
+        if self._ended and self._taken:
             self._reading.delivered()
             if self._transport is not None:
                 self._connections.flush(self._transport, self._send_timeout)
@@ -180,7 +181,7 @@ class EventStream(Response):
             try:
                 self._blocker = sending.send(None)
             except StopIteration:
-                self._open = not finished
+                self._open, self._taken = not finished, True  # told now: the server counts an end as a reader's leaving
             else:
                 self._stuck, self._open, self._sending_since = sending, False, self._wrote_at
         self._wake()
