@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
+import psycopg
 import pytest
 
 from app.store import schema
@@ -98,6 +99,26 @@ async def test_an_older_version_that_starts_later_is_refused_with_a_sentence_and
     rest = await Client(new.port).follow(seen.run_id, seen.cursor)
     assert (seen.text + rest.text, rest.done, rest.error) == (TEXT, True, None)
     assert (await Client(old[1].port).ask("Still there?")).text == "Hello there"
+    check(old.url)
+
+
+async def test_a_migration_that_a_backup_stands_in_the_way_of_gives_up_before_anybody_misses_anything(
+    mixed: Mixed, upstream: Upstream
+) -> None:
+    old, new = mixed
+    seen = await begun(upstream, Client(old[0].port))
+    async with await psycopg.AsyncConnection.connect(old.url) as backup:
+        await backup.execute(
+            "SELECT count(*) FROM runs"
+        )  # held until its transaction ends, as pg_dump holds all tables
+        new.spawn()
+        upstream.open("word")
+        assert await new.wait() != 0
+        assert "while another program reads them for long, such as pg_dump" in new.log
+        rest = await Client(old[1].port).follow(seen.run_id, seen.cursor)
+        assert (seen.text + rest.text, rest.done, rest.error) == (TEXT, True, None)
+    await new.start()
+    assert (await Client(new.port).follow(seen.run_id)).text == TEXT
     check(old.url)
 
 
