@@ -2,7 +2,7 @@
 # Variables on the command line reach the programs: make run PORT=9000, make PYTHON=python3.12 install.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-install run dev test test-long check api screenshots bench bench-smoke bench-curves bench-soak bench-conversations bench-page lock clean
+.PHONY: help install dev-install run dev test test-long check api screenshots bench bench-smoke bench-curves bench-soak bench-replicas bench-conversations bench-page lock clean
 
 # Run from backend/, where .env and the relative paths of the settings start.
 PY := cd backend && .venv/bin/python -m
@@ -66,7 +66,7 @@ screenshots: dev-install ## Make the pictures of the README again
 
 # Run from here, so that bench/ is found beside backend/. See bench/README.md; `bench` takes more than an hour.
 BENCH := PYTHONPATH=backend backend/.venv/bin/python -m bench $(if $(REPEATS),--repeats $(REPEATS)) $(if $(PEERS),--peers $(PEERS))
-bench: dev-install ## Measure speed beside others, curves and overload (REPEATS=3, PEERS=nginx,service)
+bench: dev-install ## Measure speed beside others, curves, overload and replicas (REPEATS=3, PEERS=nginx,service)
 	@$(BENCH)
 
 bench-smoke: dev-install ## The same in a minute or two, which shows that it works and not more
@@ -77,6 +77,9 @@ bench-curves: dev-install ## Measure only what a token costs while one thing gro
 
 bench-soak: dev-install ## Measure only minutes at twice the capacity
 	@$(BENCH) soak
+
+bench-replicas: dev-install ## Measure only what PostgreSQL and several replicas cost
+	@$(BENCH) replicas
 
 # A million messages take ten minutes and 4 GB in $TMPDIR.
 SIZES := 1000 10000 100000 1000000

@@ -1,4 +1,4 @@
-"""The benchmark's command line: `python -m bench peers curves soak`. See `bench/README.md`, or type `make bench`."""
+"""The command line: `python -m bench peers curves soak replicas`. See `bench/README.md`, or `make bench`."""
 
 import argparse
 import resource
@@ -10,13 +10,13 @@ from typing import NoReturn
 
 import msgspec
 
-from bench import curves, report, rounds, soak
+from bench import curves, replicas, report, rounds, soak
 from bench.peers.catalogue import PEERS
 from bench.results import Machine, Results
 from bench.sizes import SIZES
 from bench.stage import Stage
 
-PARTS = ("peers", "curves", "soak")
+PARTS = ("peers", "curves", "soak", "replicas")
 
 
 def main() -> None:
@@ -38,6 +38,8 @@ def main() -> None:
                     results.peers |= rounds.measure(stage, size, peers, here=asked.here)
                 case "curves":
                     results.curves |= curves.measure(stage, size, asked.curves, here=asked.here)
+                case "replicas":
+                    results.replicas, results.committing = replicas.measure(stage, size, here=asked.here)
                 case _:
                     results.soak = soak.measure(stage, size, here=asked.here)
             results.keep(asked.folder)

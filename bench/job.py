@@ -13,7 +13,10 @@ RUN = "@run@"  # stands in a path for the run that is read
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Whom to ask, and how. `pid`: the server's process, whose CPU and memory are read, with its children's."""
+    """Whom to ask, and how. `pid`: the server's process, whose CPU and memory are read, with its children's.
+
+    Of replicas it is the first one, and `others` are the ports and processes of the rest: questions go to each in turn.
+    """
 
     port: int
     path: str
@@ -21,6 +24,18 @@ class Target(msgspec.Struct, frozen=True):
     wire: Wire
     headers: dict[str, str] = {}
     pid: int = 0
+    others: tuple[tuple[int, int], ...] = ()
+    database: int = 0  # process of a PostgreSQL, whose CPU counts by itself
+
+    @property
+    def ports(self) -> list[int]:
+        """Of all replicas."""
+        return [self.port, *(port for port, _ in self.others)]
+
+    @property
+    def pids(self) -> list[int]:
+        """Of all replicas."""
+        return [pid for pid in (self.pid, *(pid for _, pid in self.others)) if pid]
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -40,6 +55,7 @@ class Job(msgspec.Struct, frozen=True):
     rate: float = 0
     places: tuple[str, ...] = ()  # conversations: each question goes into another one
     follow: str = ""  # the path by which the others read the one run that is asked for
+    elsewhere: bool = False  # half of the streams ask, each of the others follows one of them at the next replica
     title: str = ""  # told on stderr while it goes on
     server_core: int = -1
 
@@ -75,9 +91,13 @@ class Outcome(msgspec.Struct):
     first: Spread = Spread()  # from the question to the first text
     gap: Spread = Spread()  # from one piece of text to the next
     refusal: Spread = Spread()
+    behind: Spread = Spread()  # how much later a text is read elsewhere than where it is written
     reads: int = 0
     bytes_read: int = 0
     server_cpu: float = 0  # seconds
+    database_cpu: float = 0
+    commits: int = 0  # of all replicas
+    log_bytes: int = 0  # that a PostgreSQL wrote ahead
     load_cpu: float = 0
     upstream_cpu: float = 0
     upstream_late: Spread = Spread()  # how long after it was due a token left the upstream
@@ -95,6 +115,11 @@ class Outcome(msgspec.Struct):
     def cpu_per_token(self) -> float:
         """Microseconds of the server."""
         return 1e6 * self.server_cpu / self.tokens if self.tokens else 0
+
+    @property
+    def database_per_token(self) -> float:
+        """Microseconds of PostgreSQL."""
+        return 1e6 * self.database_cpu / self.tokens if self.tokens else 0
 
     @property
     def busy(self) -> float:

@@ -44,13 +44,16 @@ class Load:
         self._asked = 0
         self._ended = 0
         self._begun = 0  # answers that have text
-        self._waiting: list[Reader] = []  # for the id of the run that they are to follow
+        self._ports = job.target.ports
+        self._waiting: dict[int, list[Reader]] = {}  # by the answer that they are to follow, until its run has an id
+        self._progress: dict[int, list[tuple[int, float]]] = {}  # of answers that are followed elsewhere
         self._unchecked: deque[Answer] = deque()
         self._unchecked_bytes = 0
         self._out = Outcome()
         self._firsts: list[float] = []
         self._gaps: list[float] = []
         self._refusals: list[float] = []
+        self._behind: list[float] = []
 
     def run(self) -> Outcome:
         """Ask everything, read everything, check everything."""
@@ -58,10 +61,11 @@ class Load:
         crowd = [self._connect() for _ in range(0 if job.rate else job.streams)]
         while any(reader.connecting for reader in crowd):
             self._turn(TURN_SECONDS)
-        pids = family(self._target.pid) if self._target.pid else []
+        pids = [pid for first in self._target.pids for pid in family(first)]
         out.rss_before = resident_bytes(pids)
         upstream = self._stats()
         busy, cpu, own = busy_seconds(job.server_core), cpu_seconds(pids), time.process_time()
+        database = self._database()
         self._began = time.perf_counter()
         self._start(crowd)
         self._read_all(pids)
@@ -69,32 +73,46 @@ class Load:
         self._leave()
         time.sleep(SETTLE_SECONDS)
         out.server_cpu, out.load_cpu = cpu_seconds(pids) - cpu, time.process_time() - own
+        out.database_cpu = sum(used - database.get(pid, 0) for pid, used in self._database().items())
         took = time.perf_counter() - self._began
-        out.others = max(0.0, (busy_seconds(job.server_core) - busy - out.server_cpu) / took)
+        out.others = max(0.0, (busy_seconds(job.server_core) - busy - out.server_cpu - out.database_cpu) / took)
         self._tell_upstream(upstream, self._stats())
         while self._unchecked:
             self._check()
         out.first, out.gap, out.refusal = Spread.of(self._firsts), Spread.of(self._gaps), Spread.of(self._refusals)
+        out.behind = Spread.of(self._behind)
         return out
 
     # ── Asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _next(self) -> Answer:
         job = self._job
-        asked = Asked(job.tokens, job.gap, 0 if job.follow else self._asked % VARIANTS)
+        asked = Asked(job.tokens, job.gap, self._source(self._asked) % VARIANTS)
         answer = Answer(self._asked, asked, time.perf_counter())
         self._asked += 1
         return answer
 
+    def _source(self, number: int) -> int:
+        """Of whom this is the answer: its own, or one that it follows."""
+        if not self._job.follow:
+            return number
+        return number % (self._job.streams // 2) if self._job.elsewhere else 0
+
     def _connect(self) -> Reader:
-        reader = Reader(self._target.port, self._next())
+        answer = self._next()
+        source = self._source(answer.number)
+        elsewhere = self._job.elsewhere and source != answer.number
+        reader = Reader(self._ports[(source + elsewhere) % len(self._ports)], answer)
         self._readers[reader.descriptor] = reader
         self._poll.register(reader.descriptor, select.EPOLLOUT)
         return reader
 
     def _start(self, crowd: list[Reader]) -> None:
         if self._job.follow:
-            crowd, self._waiting = crowd[:1], crowd[1:]
+            askers = [reader for reader in crowd if self._source(reader.answer.number) == reader.answer.number]
+            for reader in crowd[len(askers) :]:
+                self._waiting.setdefault(self._source(reader.answer.number), []).append(reader)
+            crowd = askers
         for reader in crowd:
             reader.answer.sent_at = time.perf_counter()
             self._ask(reader)
@@ -107,7 +125,7 @@ class Load:
         else:
             line, body = f"POST {target.path}", self._body(reader.answer)
             headers += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        head = f"{line} HTTP/1.1\r\nHost: 127.0.0.1:{target.port}\r\n{headers}\r\n"
+        head = f"{line} HTTP/1.1\r\nHost: 127.0.0.1:{reader.port}\r\n{headers}\r\n"
         try:
             reader.send(head.encode() + body)
         except OSError:
@@ -196,13 +214,12 @@ class Load:
             answer.times.append(now)
             self._begun += 1
         if self._waiting and answer.head is not None:
-            self._follow(answer.head.run_id)
+            self._follow(answer.number, answer.head.run_id)
         if answer.over:
             self._end(reader)
 
-    def _follow(self, run_id: str) -> None:
-        followers, self._waiting = self._waiting, []
-        for reader in followers:
+    def _follow(self, number: int, run_id: str) -> None:
+        for reader in self._waiting.pop(number, ()):
             reader.follows = run_id
             reader.answer.sent_at = time.perf_counter()
             self._ask(reader)
@@ -260,6 +277,22 @@ class Load:
         out.tokens += answer.asked.tokens
         self._firsts.append(answer.first - answer.sent_at)
         self._gaps += (later - earlier for earlier, later in pairwise(answer.times))
+        if self._job.elsewhere:
+            self._compare(answer)
+
+    def _compare(self, answer: Answer) -> None:
+        """Once an answer is here as its asker and as its follower read it: how much later was it there?"""
+        source = self._source(answer.number)
+        if (other := self._progress.pop(source, None)) is None:
+            self._progress[source] = answer.progress()
+            return
+        home, away = (other, answer.progress()) if source != answer.number else (answer.progress(), other)
+        there = iter(away)
+        made, at = next(there)
+        for characters, read_at in home:
+            while made < characters:
+                made, at = next(there)
+            self._behind.append(at - read_at)
 
     def _broke(self, why: str) -> None:
         self._out.wrong += 1
@@ -271,6 +304,11 @@ class Load:
     def _stats(self) -> Stats:
         told = fetch(self._job.upstream_port, "/stats")
         return msgspec.json.decode(told, type=Stats) if told else Stats()
+
+    def _database(self) -> dict[int, float]:
+        """What each process of the PostgreSQL has used."""
+        pid = self._target.database
+        return {one: cpu_seconds([one]) for one in family(pid)} if pid else {}
 
     def _tell_upstream(self, before: Stats, after: Stats) -> None:
         late = [now - then for now, then in zip(after.late, before.late, strict=True)]

@@ -2,11 +2,12 @@
 
 import contextlib
 import socket
+from itertools import accumulate
 
 import msgspec
 
 from bench.answers import Asked
-from bench.wire import LAST_CHUNK, Broken, Head, Wire, body_of, text_of
+from bench.wire import LAST_CHUNK, Broken, Head, Wire, body_of, characters, text_of
 
 
 class Answer:
@@ -69,13 +70,31 @@ class Answer:
         if text != self.asked.text:
             raise Broken(f"{len(text)} characters of text instead of {len(self.asked.text)}, or others")
 
+    def progress(self) -> list[tuple[int, float]]:
+        """How many characters there were after each read that brought some, and when that was."""
+        known = len(self.chunks) - len(self.times)
+        ends = accumulate(map(len, self.chunks[known:]), initial=sum(map(len, self.chunks[:known])))
+        next(ends)
+        frames, made = characters(b"".join(self.chunks)), 0
+        found: list[tuple[int, float]] = []
+        frame = next(frames, None)
+        for end, time in zip(ends, self.times, strict=True):
+            before = made
+            while frame is not None and frame[0] <= end:
+                made += frame[1]
+                frame = next(frames, None)
+            if made > before:
+                found.append((made, time))
+        return found
+
 
 class Reader:
     """A connection on which one answer after the other is read."""
 
-    __slots__ = ("answer", "connecting", "descriptor", "follows", "sock")
+    __slots__ = ("answer", "connecting", "descriptor", "follows", "port", "sock")
 
     def __init__(self, port: int, answer: Answer) -> None:
+        self.port = port
         self.answer = answer
         self.connecting = True
         self.follows = ""  # the id of a run that it reads, if it asked for none itself

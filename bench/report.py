@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import plot
+from bench import plot, replicas_section
+from bench.cells import cell, pair, short, table, total, troubles, whole
 from bench.job import Outcome
-from bench.results import FLAT, Figure, PeerResult, Results, Soak, figure, number
+from bench.results import FLAT, Figure, PeerResult, Results, Soak, figure
 from bench.sizes import SIZES
 from bench.targets import targets
 
@@ -47,6 +48,9 @@ def _page(results: Results) -> Iterator[str]:
     if results.soak is not None:
         yield ""
         yield from _overload(results.soak)
+    if any(one.rounds for one in results.replicas.values()):
+        yield ""
+        yield from replicas_section.section(results)
 
 
 # ── Side by side ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -65,16 +69,16 @@ def _ratios(results: Results) -> Iterator[str]:
             continue
         cost = _cost(peer)
         if cost is None:
-            rows.append((peer.title, f"not measured: {_short(peer.missing)}", "", "", "", ""))
+            rows.append((peer.title, f"not measured: {short(peer.missing)}", "", "", "", ""))
             continue
         rows.append(
             (
                 peer.title,
                 f"{cost.median / nginx.median:.1f}" if nginx else "–",
                 f"{cost.median / service.median:.1f}" if service else "–",
-                _whole(Figure.of(one.steady for one in peer.rounds)),
-                _whole(figure(peer, "ceiling", lambda one: one.rate)),
-                _cell(figure(peer, "crowd-100", lambda one: one.first.p50)),
+                whole(Figure.of(one.steady for one in peer.rounds)),
+                whole(figure(peer, "ceiling", lambda one: one.rate)),
+                cell(figure(peer, "crowd-100", lambda one: one.first.p50)),
             )
         )
     heads = (
@@ -85,7 +89,7 @@ def _ratios(results: Results) -> Iterator[str]:
         "tokens/s, unpaced",
         "first text of 100, ms",
     )
-    yield from _table(heads, rows)
+    yield from table(heads, rows)
     yield ""
     yield "*Pace kept*: the most steady traffic, of the steps tried, at which readers' gaps stay those of the upstream."
     yield "*Unpaced*: what comes through when the upstream never waits; a server that is behind may read much at once."
@@ -95,7 +99,7 @@ def _targets(results: Results) -> Iterator[str]:
     yield "## Targets of this service"
     yield ""
     rows = [(name, measured, "met" if met else "**not met**") for name, measured, met in targets(results)]
-    yield from _table(("", "measured", ""), rows)
+    yield from table(("", "measured", ""), rows)
 
 
 def _costs(results: Results) -> Iterator[str]:
@@ -108,14 +112,14 @@ def _costs(results: Results) -> Iterator[str]:
     rows = [
         (
             peer.title,
-            _cell(_cost(peer)),
-            _cell(figure(peer, "requests", lambda one: one.cpu_per_token)),
-            _cell(figure(peer, "tokens", lambda one: 100 * one.busy)),
-            _troubles(peer),
+            cell(_cost(peer)),
+            cell(figure(peer, "requests", lambda one: one.cpu_per_token)),
+            cell(figure(peer, "tokens", lambda one: 100 * one.busy)),
+            troubles(peer),
         )
         for peer in _measured(results)
     ]
-    yield from _table(("", "µs a token", "µs a request", "core busy, %", "answers that were not whole"), rows)
+    yield from table(("", "µs a token", "µs a request", "core busy, %", "answers that were not whole"), rows)
 
 
 def _readers(results: Results) -> Iterator[str]:
@@ -130,13 +134,13 @@ def _readers(results: Results) -> Iterator[str]:
         rows = [
             (
                 peer.title,
-                _pair(peer, f"crowd-{crowd}", lambda one: one.first.p50, lambda one: one.first.p99),
-                _pair(peer, f"crowd-{crowd}", lambda one: one.gap.p50, lambda one: one.gap.p99),
-                _sum(peer, f"crowd-{crowd}", lambda one: one.unfinished + one.wrong + one.refused),
+                pair(peer, f"crowd-{crowd}", lambda one: one.first.p50, lambda one: one.first.p99),
+                pair(peer, f"crowd-{crowd}", lambda one: one.gap.p50, lambda one: one.gap.p99),
+                total(peer, f"crowd-{crowd}", lambda one: one.unfinished + one.wrong + one.refused),
             )
             for peer in _measured(results, direct=True)
         ]
-        yield from _table((f"{crowd:,} at once, a token each {pace:g} ms", "first text", "gap", "not whole"), rows)
+        yield from table((f"{crowd:,} at once, a token each {pace:g} ms", "first text", "gap", "not whole"), rows)
 
 
 def _weight(results: Results) -> Iterator[str]:
@@ -148,14 +152,14 @@ def _weight(results: Results) -> Iterator[str]:
             peer.title,
             f"{peer.packages:,}" if peer.packages else "–",
             f"{peer.megabytes:,.0f}" if peer.megabytes else "–",
-            _cell(Figure.of(one.start_seconds for one in peer.rounds)),
-            _cell(Figure.of(one.idle_bytes / 1e6 for one in peer.rounds)),
-            _cell(figure(peer, "open", lambda one: (one.rss_open - one.rss_before) / size.open / 1000)),
+            cell(Figure.of(one.start_seconds for one in peer.rounds)),
+            cell(Figure.of(one.idle_bytes / 1e6 for one in peer.rounds)),
+            cell(figure(peer, "open", lambda one: (one.rss_open - one.rss_before) / size.open / 1000)),
         )
         for peer in _measured(results)
     ]
     heads = ("", "packages", "MB installed", "start to ready, s", "idle, MB", f"kB a stream, {size.open:,} open")
-    yield from _table(heads, rows)
+    yield from table(heads, rows)
 
 
 def _instrument(results: Results) -> Iterator[str]:
@@ -167,16 +171,16 @@ def _instrument(results: Results) -> Iterator[str]:
     rows = [
         (
             peer.title,
-            _cell(figure(peer, "tokens", lambda one: 1e6 * one.load_cpu / max(1, one.tokens))),
-            _cell(figure(peer, "tokens", lambda one: 1e6 * one.upstream_cpu / max(1, one.tokens))),
-            _pair(peer, "tokens", lambda one: one.upstream_late.p50, lambda one: one.upstream_late.p99),
-            _cell(figure(peer, "tokens", lambda one: 100 * max(one.others, LEAST_SHARE))),
-            _whole(figure(peer, "ceiling", lambda one: one.rate)),
+            cell(figure(peer, "tokens", lambda one: 1e6 * one.load_cpu / max(1, one.tokens))),
+            cell(figure(peer, "tokens", lambda one: 1e6 * one.upstream_cpu / max(1, one.tokens))),
+            pair(peer, "tokens", lambda one: one.upstream_late.p50, lambda one: one.upstream_late.p99),
+            cell(figure(peer, "tokens", lambda one: 100 * max(one.others, LEAST_SHARE))),
+            whole(figure(peer, "ceiling", lambda one: one.rate)),
         )
         for peer in _measured(results, direct=True)
     ]
     heads = ("", "load, µs a token", "upstream, µs a token", "late, ms", "others, %", "tokens/s, unpaced")
-    yield from _table(heads, rows)
+    yield from table(heads, rows)
     noise = [one.outcomes["tokens"].others for peer in results.peers.values() for one in peer.rounds]
     if noise and max(noise) > NOISE:
         yield ""
@@ -199,14 +203,14 @@ def _curves(results: Results) -> Iterator[str]:
             continue
         yield ""
         rows = [
-            (name, *(_cell(Figure.of(values)) for values in figures), _verdict(figures))
+            (name, *(cell(Figure.of(values)) for values in figures), _verdict(figures))
             for name, figures in (
                 ("µs a token", [point.per_token for point in points]),
                 ("bytes on the wire a token", [point.bytes_per_token for point in points]),
                 ("µs a request", [point.per_request for point in points]),
             )
         ]
-        yield from _table((curve.title, *(f"{point.size:,}" for point in points), ""), rows)
+        yield from table((curve.title, *(f"{point.size:,}" for point in points), ""), rows)
 
 
 def _verdict(figures: list[list[float]]) -> str:
@@ -239,7 +243,7 @@ def _overload(soak: Soak) -> Iterator[str]:
         row("core busy", lambda one: f"{one.busy:.0%}"),
         row("memory, MB (first third · last third, most)", _thirds),
     ]
-    yield from _table(("", "calm before", "overload", "calm after"), rows)
+    yield from table(("", "calm before", "overload", "calm after"), rows)
     yield ""
     yield f"The first question after it had its text in {1000 * soak.well_again:.0f} ms."
 
@@ -249,53 +253,12 @@ def _thirds(outcome: Outcome) -> str:
     return f"{max(outcome.rss[:third], default=0) / 1e6:.0f} · {max(outcome.rss[-third:], default=0) / 1e6:.0f}"
 
 
-# ── Cells ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def _measured(results: Results, *, direct: bool = False) -> list[PeerResult]:
     return [peer for name, peer in results.peers.items() if peer.rounds and (direct or name != "direct")]
 
 
 def _cost(peer: PeerResult | None) -> Figure | None:
     return figure(peer, "tokens", lambda one: one.cpu_per_token) if peer is not None else None
-
-
-def _troubles(peer: PeerResult) -> str:
-    bad = sum(one.unfinished + one.wrong + one.refused for life in peer.rounds for one in life.outcomes.values())
-    return f"{bad:,}" if bad else "–"
-
-
-def _sum(peer: PeerResult, workload: str, of: Callable[[Outcome], int]) -> str:
-    total = sum(of(one.outcomes[workload]) for one in peer.rounds if workload in one.outcomes)
-    return f"{total:,}" if total else "–"
-
-
-def _pair(peer: PeerResult, workload: str, *of: Callable[[Outcome], float]) -> str:
-    figures = [figure(peer, workload, one) for one in of]
-    return " · ".join(number(one.median) if one else "–" for one in figures)
-
-
-def _cell(one: Figure | None) -> str:
-    if one is None:
-        return "–"
-    if one.low == one.high:
-        return number(one.median)
-    return f"{number(one.median)} ({number(one.low)}–{number(one.high)})"
-
-
-def _whole(one: Figure | None) -> str:
-    return "–" if one is None else f"{one.median:,.0f}"
-
-
-def _short(reason: str) -> str:
-    return " ".join(reason.split())[:120].replace("|", "/")
-
-
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield f"|---|{'---:|' * (len(heads) - 1)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
 
 
 if __name__ == "__main__":

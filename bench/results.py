@@ -78,6 +78,14 @@ class Soak(msgspec.Struct):
     well_again: float = 0  # seconds that the first question after it waited for its text
 
 
+class Committing(msgspec.Struct, frozen=True):
+    """What a PostgreSQL takes when nothing else is asked of it. Commits a second."""
+
+    at_once: int  # connections
+    plain: float
+    notified: float  # each with a notice, as replicas commit
+
+
 class Results(msgspec.Struct):
     """The whole report."""
 
@@ -86,6 +94,8 @@ class Results(msgspec.Struct):
     peers: dict[str, PeerResult] = {}
     curves: dict[str, Curve] = {}
     soak: Soak | None = None
+    replicas: dict[str, PeerResult] = {}
+    committing: list[Committing] = []
 
     @classmethod
     def kept(cls, folder: Path) -> "Results":

@@ -39,6 +39,9 @@ class Size(msgspec.Struct, frozen=True):
     runs: int = 0
     soak_seconds: float = 180
     calm_seconds: float = 10
+    # Replicas.
+    replicas: tuple[int, ...] = (1, 2, 3)
+    commit_seconds: float = 5
 
     def paced(self, streams: int) -> int:
         """The gap with which so many streams offer no more than `rate`."""
@@ -72,6 +75,7 @@ SIZES = {
             parallel=(1, 50),
             soak_seconds=4,
             calm_seconds=1,
+            commit_seconds=0.5,
         ),
         Size(
             "tiny",
@@ -98,6 +102,8 @@ SIZES = {
             runs=4,
             soak_seconds=0.5,
             calm_seconds=0.2,
+            replicas=(2,),
+            commit_seconds=0.1,
         ),
     )
 }

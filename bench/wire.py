@@ -1,6 +1,7 @@
 """Bytes of a response to what a reader saw: its head, its body without chunks, its text. Pure."""
 
 import re
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ _CHUNKED = re.compile(rb"\r\ntransfer-encoding:\s*chunked", re.IGNORECASE)
 _CLOSES = re.compile(rb"\r\nconnection:\s*close", re.IGNORECASE)
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:\s*\d+", re.IGNORECASE)
 _RUN = re.compile(rb"\r\nx-run-id:\s*([0-9a-z]+)", re.IGNORECASE)
+_FRAME = re.compile(rb"data: (\{.*\})\n\n")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -87,6 +89,12 @@ def _without_chunks(body: bytes) -> bytes:
             return b"".join(parts)
         parts.append(body[line + 2 : line + 2 + size])
         at = line + 2 + size + 2
+
+
+def characters(response: bytes) -> Iterator[tuple[int, int]]:
+    """Where each frame of `chat` ends in a response, and how many characters it brings. A frame is within one write."""
+    for frame in _FRAME.finditer(response):
+        yield frame.end(), len(_decode(frame[1]).get("chunk", ""))
 
 
 def text_of(body: bytes, wire: Wire) -> str:

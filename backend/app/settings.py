@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr | None = Field(None, description="Its secret there. Empty: a public client.")
     oidc_name: str = Field("OpenID", min_length=1, max_length=64, description="What the button to sign in there says.")
 
-    max_runs: int = Field(512, ge=1, le=100_000, description="Answers being written at once, in the whole service.")
+    max_runs: int = Field(512, ge=1, le=100_000, description="Answers being written at once, by each process.")
     max_runs_per_user: int = Field(
         8, ge=0, le=100_000, description="Answers being written at once for one account (with accounts). 0: any number."
     )

@@ -30,6 +30,7 @@ CHANNEL = "ai_chat"
 LOCKS = 0x41494353  # "AICS": tells our advisory locks from another program's in the same database
 MIGRATING = 0  # the lock under which one process at a time looks at the schema
 ATTEMPTS = 4  # at one commit that others were in the way of
+TABLE_MILLISECONDS = 3000  # how long a migration waits for a table: all others wait for the table behind it
 IDLE_MILLISECONDS = 5000  # a transaction whose client is frozen holds its locks no longer
 WRITE_SECONDS = 15.0  # a commit takes milliseconds; what takes longer has lost its server
 SURE_SECONDS = 5.0  # how long to ask what became of a commit whose answer was lost
@@ -114,6 +115,7 @@ class PostgresDatabase(Database):
         try:
             raw = self._connected()
             raw.execute(cast(LiteralString, f"BEGIN; SELECT pg_advisory_xact_lock({LOCKS}, {MIGRATING})"))
+            raw.execute(cast(LiteralString, f"SET LOCAL lock_timeout = {TABLE_MILLISECONDS}"))
             result = function(self._writer)
             raw.execute("COMMIT")
         except BaseException as error:

@@ -10,6 +10,13 @@ _NO_ROOM = frozenset({"53100"})  # disk_full
 _OF_THE_SERVER = ("53", "57P", "58", "08", "25006", "F0", "XX")
 # Two transactions were in each other's way, or took the same free place: done again, it goes through.
 _CONFLICTS = frozenset({"40001", "40P01", "55P03"})
+# What goes by itself: too many connections, starting or stopping, a table that is in use.
+_NO_CONNECTION = "takes no connection now"
+_LATER = {
+    "53300": _NO_CONNECTION,
+    "57P03": _NO_CONNECTION,
+    "55P03": "cannot change its tables while another program reads them for long, such as pg_dump",
+}
 _PLACE_TAKEN = "pk_search_entries"
 
 
@@ -60,8 +67,8 @@ def refused(error: Exception, where: str) -> StartRefused:
             f"This user may not make tables in the database at {where}. "
             "Type there: GRANT ALL ON SCHEMA public TO the user, or let it own the database."
         )
-    if state in {"53300", "57P03"}:
-        return StartRefused(f"PostgreSQL at {where} takes no connection now ({said}). Start again in a moment.")
+    if state in _LATER:
+        return StartRefused(f"PostgreSQL at {where} {_LATER[state]} ({said}). Nothing was changed; start again later.")
     if state:
         return StartRefused(f"PostgreSQL at {where} refuses ({said}). Nothing was changed.")
     return StartRefused(

@@ -65,7 +65,11 @@ class Following:
             followed = self._followed[run_id] = Followed(kept, about)
             followed.log.on_readers = lambda: self._readers_changed(run_id)
             self._readers_changed(run_id)
-        await self._read({run_id: followed})
+        if not await self._read({run_id: followed}):
+            # There is nothing new, or it ended since it was looked up: then its text has left the journal.
+            now = await self._store.run(kept.run.owner_id, run_id)
+            if now is None or now.run.ending is not None:
+                followed.end(now)
         return followed.log
 
     async def look(self, models: Mapping[str, str], asked: Sequence[str]) -> None:
@@ -81,10 +85,12 @@ class Following:
                 self._followed.pop(run_id, None)
         await self._read(followed)
 
-    async def _read(self, followed: dict[str, Followed]) -> None:
-        if followed:
-            for entry in await self._tail.after({run_id: one.next for run_id, one in followed.items()}):
-                followed[entry.run_id].take(entry)
+    async def _read(self, followed: dict[str, Followed]) -> bool:
+        """Take what is new; whether there was anything."""
+        entries = await self._tail.after({run_id: one.next for run_id, one in followed.items()}) if followed else ()
+        for entry in entries:
+            followed[entry.run_id].take(entry)
+        return bool(entries)
 
     def _readers_changed(self, run_id: str) -> None:
         followed = self._followed.get(run_id)

@@ -15,6 +15,7 @@ from app.telemetry import log, where
 
 RENEWALS = 4  # in the time of one lease
 STOP_LOOK_SECONDS = 0.2  # between two looks at what is asked of the runs that are written here
+TEXT_LOOK_SECONDS = 0.02  # between two looks where somebody reads an answer of others; every commit of theirs tells
 READ_SECONDS = 3.0  # between two times that owners are told of readers here
 MAX_CUTS = 10_000  # remembered; they are told for half a minute
 
@@ -143,6 +144,8 @@ class Neighbours:
             try:
                 await self._look()
                 self._hears = True
+                # All commits of all others wake this one: without a pause each costs a look at each replica.
+                await asyncio.sleep(TEXT_LOOK_SECONDS if self._following.run_ids else STOP_LOOK_SECONDS)
             except StorageError as error:
                 if self._hears:  # once an outage: it is asked five times a second
                     log.warning("neighbours.not_heard", code=error.code, reason=type(error.__cause__).__name__)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from app.accounts import tables as account_tables
 from app.engines.postgres import PostgresDatabase
@@ -18,6 +19,7 @@ from tests.support import postgres
 from tests.support.databases import closed, fetched
 
 METADATA: Any = [tables.metadata, tables.postgres_metadata, account_tables.metadata]
+FIRST_SHARED = "0005"  # the first schema that several replicas use
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
 
@@ -85,3 +87,51 @@ async def test_replicas_that_start_at_once_migrate_once(url: str) -> None:
     assert postgres.rows(url, "SELECT version_num FROM alembic_version") == [{"version_num": schema.revisions()[0]}]
     for database in databases:
         await database.close()
+
+
+async def test_no_migration_takes_from_a_replica_that_runs_what_it_uses(database: PostgresDatabase) -> None:
+    """While one replica after the other is replaced, the older ones go on: see `docs/replicas.md`."""
+    taken: dict[str, list[str]] = {}
+
+    def climb(connection: Connection) -> None:
+        before: Schema = {}
+        for revision in reversed(schema.revisions()):
+            command.upgrade(schema.config(connection), revision)
+            after = described(connection)
+            taken[revision] = [*missing(before, after)]
+            before = after
+
+    await asyncio.to_thread(database.alone, climb)
+    assert "journal" in taken[FIRST_SHARED], "what takes something is found out"
+    assert {revision: lost for revision, lost in taken.items() if lost and revision > FIRST_SHARED} == {}
+
+
+Schema = dict[str, dict[str, tuple[str, bool, bool]]]
+"""Of each table the columns: their type, whether they may be null, and whether a row may leave them out."""
+
+
+def described(connection: Connection) -> Schema:
+    look = inspect(connection)
+
+    def column(one: Any) -> tuple[str, bool, bool]:
+        kind = one["type"].compile(connection.dialect)
+        return kind, one["nullable"], one["nullable"] or one["default"] is not None
+
+    return {
+        table: {one["name"]: column(one) for one in look.get_columns(table)}
+        | {f"unique {one['name']}": ("", True, False) for one in look.get_indexes(table) if one["unique"]}
+        | {f"foreign {one['name']}": ("", True, False) for one in look.get_foreign_keys(table)}
+        | {f"check {one['name']}": ("", True, False) for one in look.get_check_constraints(table)}
+        for table in look.get_table_names()
+    }
+
+
+def missing(before: Schema, after: Schema) -> Iterator[str]:
+    """What code that knows only `before` would miss: what is gone or another, and what it does not know to fill in."""
+    for table, columns in before.items():
+        if table not in after:
+            yield table
+            continue
+        yield from (f"{table}.{name}" for name, column in columns.items() if after[table].get(name) != column)
+        new = after[table].keys() - columns.keys()
+        yield from (f"{table}.{name}" for name in sorted(new) if not after[table][name][2])

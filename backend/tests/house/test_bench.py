@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,22 +57,25 @@ def test_a_token_that_is_lost_told_twice_or_another_ones_is_noticed(places: tupl
         read(response(places, ending(5, usage=False))).check("openai")
 
 
+def test_how_far_an_answer_was_is_known_for_each_read_whatever_a_read_holds() -> None:
+    frames = [f'data: {{"chunk": "{text}"}}\n\n'.encode() for text in ("안녕", " there", "!")]
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = [b"%x\r\n%b\r\n" % (len(frame), frame) for frame in frames]
+    answer = Answer(0, ASKED, 0.0)
+    for number, data in enumerate((head, body[0] + body[1][:9], body[1][9:], body[2])):
+        answer.take(data)
+        if number:
+            answer.times.append(float(number))
+    assert answer.progress() == [(2, 1.0), (8, 2.0), (9, 3.0)]
+
+
 def test_an_answer_without_its_end_is_noticed() -> None:
     with pytest.raises(Broken, match="ends with"):
         read(response(range(5), b"0\r\n\r\n")).check("openai")
 
 
 def test_the_benchmark_runs_in_a_tiny_size_and_reports_what_it_measured(tmp_path: Path) -> None:
-    parts = ("peers", "curves", "soak", "--peers", "service", "--curves", "readers")
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", *parts, "--size", "tiny", "--here", "--folder", str(tmp_path)],
-        cwd=BACKEND.parent,
-        env={"PYTHONPATH": str(BACKEND), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = measured("peers", "curves", "soak", "--peers", "service", "--curves", "readers", folder=tmp_path)
     if not LINUX:
         assert (done.returncode, done.stderr[:29]) == (1, "The benchmark needs Linux: it")
         return
@@ -96,4 +100,42 @@ def test_the_benchmark_runs_in_a_tiny_size_and_reports_what_it_measured(tmp_path
         "Twice as much",
     ):
         assert title in page
-    assert not [left.name for left in tmp_path.iterdir() if not left.name.startswith("report")]
+
+
+def test_the_benchmark_of_replicas_runs_in_a_tiny_size_and_reports_what_it_measured(tmp_path: Path) -> None:
+    done = measured("replicas", folder=tmp_path)
+    if not LINUX:
+        assert done.returncode == 1
+        return
+    assert (done.returncode, done.stderr) == (0, "")
+    results = msgspec.json.decode((tmp_path / "report.json").read_bytes(), type=Results)
+    assert list(results.replicas) == ["0", "2"]
+    for replicas, setting in results.replicas.items():
+        (one,) = setting.rounds
+        for workload, outcome in one.outcomes.items():
+            assert (workload, outcome.unfinished, outcome.refused, outcome.why) == (workload, 0, 0, [])
+            assert min(outcome.tokens, outcome.server_cpu, outcome.commits) > 0
+            assert (outcome.database_cpu > 0, outcome.log_bytes > 0) == (replicas != "0", replicas != "0")
+        assert one.outcomes["elsewhere"].behind.worst > 0
+    assert all(min(one.plain, one.notified) > 0 for one in results.committing)
+    page = (tmp_path / "report.md").read_text("utf-8")
+    for title in ("Over PostgreSQL", "2 replicas", "Read elsewhere", "Commits"):
+        assert title in page
+
+
+def measured(*parts: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the benchmark, and see that it leaves nothing but its report."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:  # not in `folder`: PostgreSQL's user may not go there
+        Path(scratch).chmod(0o755)
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", *parts, "--size", "tiny", "--here", "--folder", str(folder)],
+            cwd=BACKEND.parent,
+            env={"PYTHONPATH": str(BACKEND), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": scratch},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert [*Path(scratch).iterdir()] == []
+    assert not [left.name for left in folder.iterdir() if not left.name.startswith("report")]
+    return done

@@ -61,8 +61,14 @@ class Postgres:
         """The same by its socket's folder, as its superuser."""
         return f"postgresql://postgres@/postgres?host={self._data}&port={self.port}"
 
-    def start(self) -> "Postgres":
-        """Run it; returns once it takes connections."""
+    @property
+    def pid(self) -> int:
+        """Of its first process."""
+        assert self._process is not None, "never started"
+        return self._process.pid
+
+    def start(self, **settings: str) -> "Postgres":
+        """Run it, with settings of its own; returns once it takes connections."""
         settings = {
             "listen_addresses": sockets.LOOPBACK,
             "port": str(self.port),
@@ -70,6 +76,7 @@ class Postgres:
             "fsync": "off",  # no test pulls the plug
             "shared_buffers": "32MB",
             "max_connections": "300",
+            **settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         log = (self.folder / "postgres.log").open("ab")
