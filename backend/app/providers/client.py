@@ -29,7 +29,7 @@ class Client:
         self._keeps = keeps
         self._free: dict[Origin, list[Connection]] = {}
         self._all: set[Connection] = set()
-        self._tls: ssl.SSLContext | None = None  # made when it is needed: it reads every certificate of the machine
+        self._tls: ssl.SSLContext | None = None  # made when it is needed
 
     async def ask(
         self,
@@ -83,16 +83,16 @@ class Client:
                 _, connection = await loop.create_connection(
                     lambda: Connection(origin, self),
                     sock=sock,
-                    ssl=self._context() if origin.secure else None,
+                    ssl=await self._context() if origin.secure else None,
                     server_hostname=origin.host if origin.secure else None,
                 )
         except (OSError, TimeoutError) as error:  # TLS that is refused is an OSError, too
             raise NoConnection from error
         return connection
 
-    def _context(self) -> ssl.SSLContext:
+    async def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            self._tls = ssl.create_default_context()
+            self._tls = await asyncio.to_thread(ssl.create_default_context)  # it reads every certificate of the machine
         return self._tls
 
     # ── What connections tell (`connection.Owner`) ──────────────────────────────────────────────────────────────────
