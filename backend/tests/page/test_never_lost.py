@@ -4,7 +4,7 @@ import itertools
 import signal
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.support.chat_page import BROKE_OFF, ChatPage
 from tests.support.client import Client
@@ -207,10 +207,16 @@ async def test_an_outage_before_all_of_the_page_is_there(
 async def test_a_reload_before_the_service_has_the_question(shared_visitor: Watched, shared_upstream: Upstream) -> None:
     chat = await ChatPage.open(shared_visitor)
     shared_upstream.script(*say(*WORDS, gate="word"))
-    await chat.page.route("**/api/chat/stream*", lambda _: None)  # on its way for ever
-    async with chat.page.expect_request("**/api/chat/stream*"):
-        await chat.ask("Count.")
-    await chat.page.unroute_all()
+    held: list[Route] = []
+
+    async def hold_the_first(route: Route) -> None:  # and never let go of it: a browser without routes would send it
+        if held:
+            await route.continue_()
+        held.append(route)
+
+    await chat.page.route("**/api/chat/stream*", hold_the_first)
+    await chat.ask("Count.")
+    await until(lambda: held, "the question is on its way")
     assert shared_upstream.calls == 0
     await chat.page.reload()
     await is_whole(chat, shared_upstream)
