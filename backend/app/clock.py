@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 ID_LENGTH = 26  # 130 bits of base 32 hold the 128 bits of an id
+STEP_BITS = 64  # between two ids of a millisecond: nobody guesses the next one, and 65,000 of them fit
 LATEST = 7_258_118_400_000  # the year 2200: from where on the floats of `rfc3339` would lose milliseconds
 NOTICED_MILLISECONDS = 1000
 WRONG_MILLISECONDS = 5000  # more is nobody's network
@@ -18,6 +19,8 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\
 class Clock:
     """Wall time for what is stored, monotonic time for waiting."""
 
+    _last = 0  # id that was made here, as a number
+
     def now(self) -> int:
         """Milliseconds since 1970, UTC."""
         return time.time_ns() // 1_000_000
@@ -27,8 +30,14 @@ class Clock:
         return time.monotonic()
 
     def new_id(self) -> str:
-        """A fresh id, `[0-9a-z]{26}`: 48 bits of time, then 80 random bits, so that ids sort by age."""
-        return _id(self.now(), secrets.randbits(80))
+        """A fresh id, `[0-9a-z]{26}`: 48 bits of time, then 80 random ones. Each sorts after all that were made here.
+
+        Of one millisecond, each is the last one and a random step (ULID, Monotonicity): a question and its answer are
+        made in one, and whoever reads them by their ids must find them in their order.
+        """
+        fresh = _number(self.now(), secrets.randbits(80))
+        self._last = fresh if fresh >> 80 > self._last >> 80 else self._last + 1 + secrets.randbits(STEP_BITS)
+        return _spelled(self._last)
 
 
 class SharedClock(Clock):
@@ -62,7 +71,7 @@ class SharedClock(Clock):
 def derived_id(at: int, *words: str) -> str:
     """An id for something of `at` (milliseconds since 1970): always the same for the same words, and for no others."""
     digest = blake2b("\0".join(words).encode(), digest_size=10).digest()
-    return _id(at, int.from_bytes(digest))
+    return _spelled(_number(at, int.from_bytes(digest)))
 
 
 def time_of(id_: str) -> int:
@@ -92,6 +101,9 @@ def milliseconds(text: str) -> int:
     return at
 
 
-def _id(at: int, low: int) -> str:
-    value = (at & 0xFFFF_FFFF_FFFF) << 80 | low
+def _number(at: int, low: int) -> int:
+    return (at & 0xFFFF_FFFF_FFFF) << 80 | low
+
+
+def _spelled(value: int) -> str:
     return "".join(_DIGITS[value >> shift & 31] for shift in range(125, -5, -5))

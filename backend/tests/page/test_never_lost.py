@@ -1,5 +1,6 @@
 """What never happens to an answer, in a real browser: it is not lost, nor bought twice; nobody waits for nothing."""
 
+import asyncio
 import itertools
 import signal
 
@@ -192,9 +193,16 @@ async def test_a_first_question_whose_response_is_lost_is_asked_once(
 async def test_an_outage_before_all_of_the_page_is_there(
     far_visitor: Watched, proxy: Proxy, upstream: Upstream
 ) -> None:
-    await far_visitor.context.route("**/assets/message-list-*", lambda route: route.abort())
+    gone = asyncio.Event()
+
+    async def fail_once_it_is_gone(route: Route) -> None:
+        await gone.wait()
+        await route.abort()
+
+    await far_visitor.context.route("**/assets/message-list-*", fail_once_it_is_gone)
     chat = await ChatPage.open(far_visitor, loaded=False)
     await proxy.stop()
+    gone.set()
     await chat.ask("Count.")
     await expect(chat.page.get_by_text("The service cannot be reached. Trying again…")).to_be_visible()
     await far_visitor.context.unroute_all()

@@ -16,6 +16,8 @@ from tests.support.sse import BareDecoder
 from tests.support.upstream import Upstream
 from tests.support.wire_client import Stream
 
+SHARED_SETTINGS = {"IDLE_TIMEOUT_SECONDS": 100}  # the model waits while an answer is cut at each of its bytes
+
 HANDS = 8  # readers at once
 TEXT = text_of()
 ENDINGS: dict[End, list[str]] = {"completed": ["done"], "interrupted": ["upstream_interrupted", "done"]}

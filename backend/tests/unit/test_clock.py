@@ -1,0 +1,30 @@
+"""Ids sort by age, also where many are made in a moment or the time goes back."""
+
+import pytest
+
+from app.clock import Clock, time_of
+
+
+class Stopped(Clock):
+    """A clock whose time the test moves."""
+
+    at = 1_800_000_000_000
+
+    def now(self) -> int:
+        return self.at
+
+
+def test_ids_of_a_moment_are_in_the_order_in_which_they_were_made() -> None:
+    clock = Clock()
+    ids = [clock.new_id() for _ in range(20_000)]
+    assert sorted(set(ids)) == ids
+
+
+@pytest.mark.parametrize("step", [0, -3_600_000, 1])
+def test_an_id_sorts_after_the_one_before_it_whatever_the_time_does(step: int) -> None:
+    clock = Stopped()
+    first = clock.new_id()
+    clock.at += step
+    second = clock.new_id()
+    assert first < second
+    assert time_of(second) == time_of(first) + max(0, step)
