@@ -19,7 +19,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\
 class Clock:
     """Wall time for what is stored, monotonic time for waiting."""
 
-    _last = 0  # id that was made here, as a number
+    _newest = 0  # id that was made here, as a number
 
     def now(self) -> int:
         """Milliseconds since 1970, UTC."""
@@ -36,8 +36,8 @@ class Clock:
         made in one, and whoever reads them by their ids must find them in their order.
         """
         fresh = _number(self.now(), secrets.randbits(80))
-        self._last = fresh if fresh >> 80 > self._last >> 80 else self._last + 1 + secrets.randbits(STEP_BITS)
-        return _spelled(self._last)
+        self._newest = fresh if fresh >> 80 > self._newest >> 80 else self._newest + 1 + secrets.randbits(STEP_BITS)
+        return _spelled(self._newest)
 
 
 class SharedClock(Clock):
