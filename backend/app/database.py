@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from app.errors import StorageError
-from app.telemetry import Timings
+from app.telemetry import Timings, log, where
 
 T = TypeVar("T")
 
@@ -230,7 +230,10 @@ class Database(ABC):
         failed = next((error for _, error in outcomes if isinstance(error, StorageError)), None)
         self.trouble = failed
         for write, (result, error) in zip(batch, outcomes, strict=True):
-            write.settle(result, error)
+            try:
+                write.settle(result, error)
+            except Exception as broken:  # noqa: BLE001 - one that breaks keeps no other from hearing, nor the next commit
+                log.error("write.broke", error=type(broken).__name__, where=where(broken))
         if self._waiting:
             self._hand_over()
         else:

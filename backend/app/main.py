@@ -120,6 +120,7 @@ class ChatApp(FastAPI):
             await super().__call__(scope, receive, send)
         finally:
             self.connections.leave(transport)
+            scope.pop(SEND, None)  # it holds the server's own record of this request, which holds the scope
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -173,7 +173,7 @@ class SqliteDatabase(Database):
         try:
             self._synchronize("FULL" if durable else "NORMAL")
             if len(batch) == 1 and batch[0].one_statement:  # a transaction by itself: four statements fewer, for tokens
-                outcomes: list[Outcome] = [(batch[0].apply(self._writer), None)]
+                outcomes: list[Outcome] = [self._apply_alone(batch[0])]
             else:
                 self._raw.execute("BEGIN IMMEDIATE")
                 outcomes = [self._apply(write) for write in batch]
@@ -189,6 +189,14 @@ class SqliteDatabase(Database):
             known = storage_error(error)
             return [(None, known)] * len(batch)
         return outcomes
+
+    def _apply_alone(self, write: Write) -> Outcome:
+        try:
+            return write.apply(self._writer), None
+        except Exception as error:
+            if of_the_disk(error):
+                raise
+            return None, error
 
     def _apply(self, write: Write) -> Outcome:
         self._raw.execute("SAVEPOINT one")

@@ -4,10 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from app.models import Piece
+from app.telemetry import log, where
 
 Written = Callable[[Exception | None], None]
 """Is called in the loop when a commit is over, with why it failed if it did. A future for each run in each commit
 costs more than all else that a journal does."""
+
+
+def tell(written: Written, error: Exception | None) -> None:
+    """Call it. One run's mistake keeps no other run of the commit from hearing."""
+    try:
+        written(error)
+    except Exception as broken:  # noqa: BLE001 - see above
+        log.error("journal.broke", error=type(broken).__name__, where=where(broken))
 
 
 class Journal(Protocol):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.database import Database, Write
 from app.errors import RunStopped, StorageError
-from app.eventlog.base import Entry, Written
+from app.eventlog.base import Entry, Written, tell
 from app.models import Piece
 
 _decode = msgspec.msgpack.Decoder(list[Piece]).decode
@@ -124,10 +124,10 @@ class _Append(Write):
     def settle(self, result: set[tuple[str, int]] | None, error: Exception | None) -> None:
         for (run_id, number), (_, written) in self._said.items():
             if error is None and result is not None and (run_id, number) in result:
-                written(None)
+                tell(written, None)
             else:
                 self._journal.again(run_id, number)
-                written(error if error is not None else RunStopped())
+                tell(written, error if error is not None else RunStopped())
 
 
 class _Erase(Write):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from app.database import Database, Write
 from app.errors import StorageError
-from app.eventlog.base import Written
+from app.eventlog.base import Written, tell
 from app.models import Piece
 
 MAX_ROWS_PER_TRIM = 2000  # a delete in one commit must not make live answers wait
@@ -105,7 +105,7 @@ class _Append(Write):
 
     def settle(self, result: None, error: Exception | None) -> None:
         for written in self._written:
-            written(error)
+            tell(written, error)
 
 
 def recover(connection: Connection) -> dict[str, list[Piece]]:

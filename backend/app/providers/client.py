@@ -75,6 +75,7 @@ class Client:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(connect_timeout):
+                context = await self._context() if origin.secure else None
                 found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
                 sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType] - loosely typed
                     found, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1
@@ -83,7 +84,7 @@ class Client:
                 _, connection = await loop.create_connection(
                     lambda: Connection(origin, self),
                     sock=sock,
-                    ssl=await self._context() if origin.secure else None,
+                    ssl=context,
                     server_hostname=origin.host if origin.secure else None,
                 )
         except (OSError, TimeoutError) as error:  # TLS that is refused is an OSError, too

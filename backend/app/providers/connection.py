@@ -11,6 +11,9 @@ import httptools
 
 KEEPALIVE_SECONDS = 4  # below the 5 s after which common servers close an idle connection: a stale one fails a run
 LINGER_SECONDS = 1  # for the last bytes of a response that is over; a new connection costs more than the wait
+# Of a body, for who has enough for now; then the socket is left alone. Not sooner: what is left in it when an endpoint
+# closes may be lost, and it is paid for.
+MAX_HELD_BYTES = 256 * 2**10
 MAX_HEAD_BYTES = 64 * 2**10  # of a response's status line and headers, as our own server takes of a request
 
 Take = Callable[[bytes], Awaitable[None] | None]
@@ -63,8 +66,10 @@ class Response:
         self.headers: dict[str, str] = {}  # by their names in lower case; of one that comes twice, the last
         self._connection = connection
         self._held: list[bytes] = []  # nobody takes it yet
+        self._held_bytes = 0
         self._take: Take | None = None
         self._waiting: Awaitable[None] | None = None  # for who takes, who has enough for now
+        self._busy = False  # that is waited for
         self._news: asyncio.Future[None] | None = None
         self._complete = False
         self._stopped = False
@@ -77,26 +82,31 @@ class Response:
             Broken: it did not come to its end. What had come before was given to `take`.
         """
         self._take = take
-        self._give()
-        while self._waiting is not None or not self._is_over():
-            if self._waiting is not None:
-                await self._waiting
-                self._waiting = None
-                self._connection.resume()
-                self._give()
-                continue
-            self._news = asyncio.get_running_loop().create_future()
-            try:
+        try:
+            self._give()
+            while self._waiting is not None or not self._is_over():
+                if self._waiting is not None:
+                    waiting, self._waiting = self._waiting, None
+                    self._busy = True
+                    await waiting
+                    self._busy = False
+                    self._connection.resume()
+                    self._give()
+                    continue
+                self._news = asyncio.get_running_loop().create_future()
                 await self._news
-            finally:
-                self._news = None
-        if self._error is not None and not self._stopped:
+        finally:
+            self._take = self._news = None  # who takes holds us, too
+            if asyncio.iscoroutine(self._waiting):
+                self._waiting.close()  # the one who was to wait for it was cancelled first
+        if self._error is not None and not (self._stopped and isinstance(self._error, Broken)):
             raise self._error
 
     def stop(self) -> None:
         """No more of it is wanted."""
         self._stopped = True
         self._held.clear()
+        self._held_bytes = 0
         self._wake()
 
     def let_go(self) -> None:
@@ -113,9 +123,13 @@ class Response:
 
     def received(self, data: bytes) -> None:
         """More of the body."""
-        if not self._stopped and not self._complete:
-            self._held.append(data)
-            self._give()
+        if self._stopped or self._complete or self._error is not None:
+            return
+        self._held.append(data)
+        self._held_bytes += len(data)
+        self._give()
+        if self._held_bytes > MAX_HELD_BYTES:
+            self._connection.pause()
 
     def ended(self, error: BaseException | None) -> None:
         """Nothing more comes, since it is complete or since there was an `error`."""
@@ -128,18 +142,18 @@ class Response:
         return self._stopped or (ended and not self._held)
 
     def _give(self) -> None:
-        if self._take is None or self._waiting is not None or not self._held:
+        if self._take is None or self._busy or self._waiting is not None or not self._held:
             return
         data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         self._held.clear()
+        self._held_bytes = 0
         try:
             self._waiting = self._take(data)
         except BaseException as error:  # noqa: BLE001 - it belongs to who pours, not to the loop
-            self._complete, self._error = False, error
+            self._complete, self._error, self._take = False, error, None
             self._wake()
             return
         if self._waiting is not None:
-            self._connection.pause()
             self._wake()
 
     def _wake(self) -> None:
@@ -160,6 +174,7 @@ class Connection(asyncio.Protocol):
         self._answered = False  # the head of what was asked is here
         self._left = False  # nobody reads the response any more
         self._stays = False  # as both sides have said
+        self._aborted = False  # by us
         self._head_bytes = 0
         self._body: list[bytes] = []  # of what the socket gave last
         self._timer: asyncio.TimerHandle | None = None
@@ -183,15 +198,16 @@ class Connection(asyncio.Protocol):
     def let_go(self, *, complete: bool) -> None:
         """What is asked next may be asked here, as soon as the last response is `complete`."""
         self._left = True
+        self.resume()
         if complete:
             self._set_free()
         else:
-            self.resume()
             self._set_timer(LINGER_SECONDS)
 
     def abort(self) -> None:
         """Close the socket without waiting for anybody."""
         self._cancel_timer()
+        self._aborted = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -240,8 +256,7 @@ class Connection(asyncio.Protocol):
         if self._parser is None:  # nothing was asked
             self.abort()
             return
-        if not self._answered:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)  # and of what frames a body, or follows it
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -249,7 +264,7 @@ class Connection(asyncio.Protocol):
             self._fail(NotHttp(), error)
             self.abort()
             return
-        if not self._answered and self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_bytes > MAX_HEAD_BYTES:
             self._fail(NotHttp())
             self.abort()
             return
@@ -259,10 +274,12 @@ class Connection(asyncio.Protocol):
         """It is closed. That ends a body which has neither a length nor chunks (RFC 9112, 6.3)."""
         self._cancel_timer()
         self._owner.closed(self)
-        if self._answered and exc is None and not _is_framed(self._response.headers):
+        ends = self._answered and exc is None and not self._aborted and not _is_framed(self._response.headers)
+        if ends:
             self._response.ended(None)
         else:
             self._fail(Broken(), exc)
+        self._parser = self._asked = None  # the parser holds us, too
 
     def _pass_on(self) -> None:
         if self._body:
@@ -298,6 +315,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """Some of the body, without what frames it."""
         self._body.append(body)
+        self._head_bytes = 0
 
     def on_message_complete(self) -> None:
         """The response is whole."""

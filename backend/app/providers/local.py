@@ -89,9 +89,10 @@ class LocalProvider:
         child.enter()
         try:
             if not child.settled.is_set():
-                take([NoteDelta(_LOADING)])
-                await child.settled.wait()
-                take([NoteDelta(None)])
+                for note in (_LOADING, None):
+                    if (waiting := take([NoteDelta(note)])) is not None:
+                        await waiting
+                    await child.settled.wait()
             if child.model is None or child.over.is_set():
                 raise Unbilled(UpstreamUnavailable(self._not_started), None)
             await _answer(child.model, prompt, take)

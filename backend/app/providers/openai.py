@@ -309,9 +309,10 @@ class _Reading:
             return None
         answer = self._answer
         deltas = answer.feed(data)
+        waiting = self._take(deltas) if deltas else None
         if answer.finished or answer.failure is not None:
             self._finish()
-        return self._take(deltas) if deltas else None
+        return waiting
 
     def _finish(self) -> None:
         if self._answer.over or self._answer.failure is not None:

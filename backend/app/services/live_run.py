@@ -36,7 +36,7 @@ class LiveRun:
         self.first_text: float | None = None
         self.progress: float | None = None
         self.unread_since: float | None = 0.0
-        self.watchdog: asyncio.TimerHandle | None = None
+        self.watchdog: asyncio.Handle | None = None
         self.attempts: list[Attempt] = []
         self.most_readers = 0
 

@@ -12,6 +12,10 @@ RETRY_SECONDS = 0.25  # after a failed write; short, since readers wait in front
 MAX_PENDING_CHARS = 256 * 1024  # what one run may hold that is not durable yet; then upstream is not read on
 
 
+def _nobody(_: Exception) -> None:
+    """Nobody is left to be told."""
+
+
 class Recorder:
     """Writes one run's text. What arrives while a write is in flight goes with the next, in as few pieces as fit."""
 
@@ -79,6 +83,10 @@ class Recorder:
     def rest(self) -> list[Piece]:
         """After `close` and `settled`: what was said and never reached the journal."""
         return self._pending
+
+    def forget(self) -> None:
+        """The run is over: whoever was to be called is let go of, since that holds the run."""
+        self._lost = _nobody
 
     def _write(self) -> None:
         if not self._in_flight:

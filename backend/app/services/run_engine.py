@@ -261,17 +261,21 @@ class RunEngine:
             else:
                 live.log.note = delta.note
                 live.log.ring()
+        if live.progress is not None:
+            live.progress = live.loop.time()
         if live.live_bytes > live.ceiling:
             return self._widen(live)
         return live.recorder.settled() if live.recorder.full else None
 
     def _take_text(self, live: LiveRun, kind: PartKind, text: str) -> None:
-        now = live.loop.time()
         if live.progress is None:
+            now = live.loop.time()
             live.run = msgspec.structs.replace(live.run, first_token_at=self._clock.now())
             live.first_text = live.progress = now
-            self._watch(live)
-        live.progress = now
+            # In a turn of its own: a deadline that is over must not close the log in the middle of a take.
+            if live.watchdog is not None:
+                live.watchdog.cancel()
+            live.watchdog = live.loop.call_soon(self._watch, live)
         room = self._settings.max_output_chars - live.chars
         size = len(text) if text.isascii() else len(text.encode())
         if len(text) > room or self._live_bytes + size > self._settings.max_live_bytes:
@@ -347,6 +351,8 @@ class RunEngine:
         self._live_bytes -= live.live_bytes
         self._prompt_bytes -= live.prompt_bytes
         self._lives.pop(live.run.id, None)
+        live.log.on_readers = None  # it holds the run, whose text goes with its last reader
+        live.recorder.forget()
         self._journal.ended(live.run.id)
 
     # ── Deadlines ───────────────────────────────────────────────────────────────────────────────────────────────────

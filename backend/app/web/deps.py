@@ -85,8 +85,9 @@ async def _principal(request: Request) -> Principal:
     """By the header if there is one, else by the cookie: the same rule whatever carries it; never by the query."""
     services, headers = cast(Services, request.state.services), request.headers
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    shown = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")
-    if not shown and "cookie" in headers:
+    bears = scheme.lower() == "bearer"
+    shown = token.strip() if bears else headers.get("x-api-key")
+    if not bears and not shown and "cookie" in headers:
         shown = Cookies(request, services.settings).get(SESSION)
     return await services.gatekeeper.principal(shown)
 

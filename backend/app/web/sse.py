@@ -198,7 +198,7 @@ class EventStream(Response):
         try:
             self._write()
         except Exception as error:  # noqa: BLE001 - it belongs to the response's task, which raises it
-            self._failure = error
+            self._failure, self._open = error, False
             self._wake()
 
     def _wake(self) -> None:

@@ -182,6 +182,67 @@ async def test_what_the_taker_raises_is_raised_to_who_pours(client: Client) -> N
         response.close()
 
 
+async def test_a_taker_that_raised_is_given_nothing_more(client: Client) -> None:
+    async with endpoint(says(CHUNKED, *[b"5\r\nhello\r\n"] * 50, b"0\r\n\r\n")) as one:
+        response, taken = await asked(client, one), 0
+
+        def take(_: bytes) -> None:
+            nonlocal taken
+            taken += 1
+            raise LookupError
+
+        pouring = asyncio.create_task(response.pour(take))
+        await until(lambda: response._complete or response._error is not None, "it is over")
+        response.received(b"more")
+        with pytest.raises(LookupError):
+            await pouring
+        response.close()
+        assert taken == 1
+
+
+async def test_a_mistake_in_the_last_piece_is_not_hidden_by_the_end(client: Client) -> None:
+    async with endpoint(says(OK + b"Content-Length: 5\r\n\r\nhello")) as one:
+        response = await asked(client, one)
+
+        def take(_: bytes) -> None:
+            response.stop()
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            await response.pour(take)
+        response.close()
+
+
+async def test_a_connection_that_was_left_alone_is_read_again_by_the_next_answer(client: Client) -> None:
+    async with endpoint(says(OK + b"Content-Length: 5\r\n\r\nhello")) as one:
+        response = await asked(client, one)
+        await response.pour(lambda _: None)
+        response._connection.pause()
+        response.let_go()
+        assert await asyncio.wait_for(poured(await asked(client, one)), 5) == b"hello"
+        assert one.connections == 1
+
+
+async def test_what_comes_while_the_taker_has_enough_is_there_though_the_endpoint_has_gone(client: Client) -> None:
+    enough = asyncio.Event()
+
+    async def wait() -> None:
+        await enough.wait()
+
+    async with endpoint(says(CHUNKED, b"5\r\nhello\r\n", b"6\r\n there\r\n0\r\n\r\n", close=True)) as one:
+        response, got = await asked(client, one), bytearray()
+
+        def take(some: bytes) -> Awaitable[None]:
+            got.extend(some)
+            return wait()
+
+        pouring = asyncio.create_task(response.pour(take))
+        await until(lambda: one.gone == 1 and not client._all, "the endpoint has gone")
+        enough.set()
+        await pouring
+        assert got == b"hello there"
+
+
 async def test_a_connection_whose_rest_does_not_come_is_closed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LINGER_SECONDS", 0.05)
 

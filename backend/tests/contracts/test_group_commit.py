@@ -164,6 +164,27 @@ async def test_writes_are_applied_and_settled_in_the_order_they_came(database: D
     assert committed(database) == [str(number) for number in range(200)]
 
 
+class Clumsy(Note):
+    """Breaks when it hears how it went."""
+
+    def settle(self, result: Any, error: Exception | None) -> None:
+        super().settle(result, error)
+        raise ZeroDivisionError
+
+
+async def test_who_breaks_on_hearing_how_it_went_keeps_nobody_else_from_it(database: Database) -> None:
+    story: list[str] = []
+    notes = [Note("one", story), Clumsy("two", story), Note("three", story)]
+    for one in notes:
+        database.add(one)
+    for one in notes:
+        await asyncio.wait_for(one.settled.wait(), 5)
+    later = Note("later", story)
+    database.add(later)
+    await asyncio.wait_for(later.settled.wait(), 5)
+    assert later.error is None
+
+
 async def test_a_write_that_fails_is_undone_alone(database: Database) -> None:
     outcomes = await asyncio.gather(
         database.submit(lambda connection: note(connection, "before"), durable=False),
