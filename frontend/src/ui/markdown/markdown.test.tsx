@@ -103,6 +103,15 @@ describe("Markdown", () => {
     await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
   });
 
+  it("goes on showing where a link leads while the text around it is drawn anew", async () => {
+    const { rerender } = render(<Markdown text="[a bank](https://bank.example) costs" open />);
+    await userEvent.click(await screen.findByRole("link", { name: "a bank" }));
+    await screen.findByRole("dialog");
+    rerender(<Markdown text="[a bank](https://bank.example) costs $x^2$" open />);
+    await waitFor(() => expect(document.querySelector(".katex")).not.toBeNull());
+    expect(screen.queryByRole("dialog")).not.toBeNull();
+  });
+
   it("copies a block of code as it was written, also one in a list", async () => {
     const write = vi.fn<(text: string) => Promise<void>>(() => Promise.resolve());
     const user = userEvent.setup();

@@ -5,6 +5,7 @@ import { CodeBlock } from "@/ui/markdown/code-block";
 import { later } from "@/ui/markdown/later";
 import { Plain } from "@/ui/markdown/plain";
 import { PlainOnError } from "@/ui/markdown/plain-on-error";
+import { LinkGuard } from "@/ui/markdown/safe-link";
 import "@/ui/markdown/markdown.css";
 
 const prose = later(async () => (await import("@/ui/markdown/prose")).drawProse);
@@ -37,11 +38,13 @@ export function Markdown({ text, open = false }: { text: string; open?: boolean 
     />
   );
   return (
-    <div className={clsx("md", grows && "md-grows")}>
-      {blocks.slice(0, head).map(draw)}
-      {from > head && <Plain key="rest" text={text.slice(blocks[head]?.start, blocks[from]?.start).trimEnd()} />}
-      {blocks.slice(from).map(draw)}
-    </div>
+    <LinkGuard>
+      <div className={clsx("md", grows && "md-grows")}>
+        {blocks.slice(0, head).map(draw)}
+        {from > head && <Plain key="rest" text={text.slice(blocks[head]?.start, blocks[from]?.start).trimEnd()} />}
+        {blocks.slice(from).map(draw)}
+      </div>
+    </LinkGuard>
   );
 }
 
