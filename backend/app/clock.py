@@ -51,6 +51,7 @@ class SharedClock(Clock):
         ahead = super().now() - now
         if abs(ahead - self._ahead) >= NOTICED_MILLISECONDS:  # less is the way to the database and back
             self._ahead = ahead
+            self._newest = 0  # what was made by the wrong clock may lie minutes ahead
 
     @property
     def note(self) -> str | None:

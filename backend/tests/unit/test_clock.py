@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.clock import Clock, time_of
+from app.clock import Clock, SharedClock, time_of
 
 
 class Stopped(Clock):
@@ -28,3 +28,11 @@ def test_an_id_sorts_after_the_one_before_it_whatever_the_time_does(step: int) -
     second = clock.new_id()
     assert first < second
     assert time_of(second) == time_of(first) + max(0, step)
+
+
+def test_ids_follow_the_shared_time_also_when_the_first_ones_were_made_by_a_clock_ahead_of_it() -> None:
+    clock = SharedClock()
+    shared = clock.now() - 3_600_000
+    assert time_of(clock.new_id()) > shared + 3_000_000
+    clock.set(shared)
+    assert shared <= time_of(clock.new_id()) < shared + 60_000
