@@ -17,6 +17,9 @@ from app.database import Database
 from app.engines import choice
 from app.engines.sqlite import APPLICATION_ID, BUSY_MILLISECONDS, SqliteDatabase
 from app.errors import ChatError, StartRefused
+from app.eventlog import file as file_journal
+from app.eventlog import segments
+from app.eventlog import sqlite as kept_journal
 from app.moving import move
 from app.settings import load
 from app.storage import recover
@@ -84,7 +87,8 @@ def _restore(file: Path) -> None:
         arriving.unlink(missing_ok=True)
         _copy(file, arriving)
         kept = target.with_name(f"{target.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
-        for suffix in ("-wal", "", "-shm"):
+        beside = [path.name.removeprefix(target.name) for path in segments.paths(target)]
+        for suffix in (*beside, "-wal", "", "-shm"):
             if replaces and (old := Path(f"{target}{suffix}")).exists():
                 old.rename(f"{kept}{suffix}")
         arriving.rename(target)
@@ -110,10 +114,10 @@ def _migrate_data(file: Path) -> None:
     typer.echo(f"All of {file} is in PostgreSQL now. Start the replicas; keep the file until you are sure.")
 
 
-def _move(source: Database, target: Database) -> None:
+def _move(source: SqliteDatabase, target: Database) -> None:
     try:
         source.open()
-        source.alone(partial(recover, Clock()))
+        recover(source, Clock())
         target.open()
 
         def write(here: Connection) -> None:
@@ -126,11 +130,15 @@ def _move(source: Database, target: Database) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A copy as of one moment, however much is written meanwhile."""
+    """A copy as of one moment, however much is written meanwhile, with what unfinished answers had said before it."""
+    said = file_journal.recover(source)  # first: the text of an answer that ends meanwhile is in the database
     target.touch(mode=0o600)
     uri, wait = f"{source.resolve().as_uri()}?mode=ro", BUSY_MILLISECONDS / 1000
     with closing(sqlite3.connect(uri, uri=True, timeout=wait)) as here, closing(sqlite3.connect(target)) as there:
         here.backup(there)
+        if said:
+            kept_journal.keep(there, said)
+            there.commit()
 
 
 def _check(file: Path) -> None:

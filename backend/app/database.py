@@ -35,7 +35,6 @@ class Write(ABC):
     """Something to be written. `durable`: its commit is fsynced, so that it survives a power cut, not only a kill."""
 
     durable = False
-    one_statement = False  # and so atomic by itself, where an engine is asked for nothing else
     owner_id: str | None = None  # whose rows it decides about: no two replicas do that for one owner at once
     joins = False  # written by who has no lease yet, to get one
     replica: str | None = None  # as whom this process writes it; the database fills this in
@@ -229,6 +228,7 @@ class Database(ABC):
     def _settle(self, batch: list[Write], outcomes: list[Outcome]) -> None:
         failed = next((error for _, error in outcomes if isinstance(error, StorageError)), None)
         self.trouble = failed
+        self.failed_commits += failed is not None
         for write, (result, error) in zip(batch, outcomes, strict=True):
             try:
                 write.settle(result, error)

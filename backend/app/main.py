@@ -249,7 +249,7 @@ async def _open(
     sweeper.start()
     stack.push_async_callback(sweeper.close)
     cut_after = settings.drain_seconds + LAST_FRAMES_SECONDS
-    watchers.numbers.watch(lambda: _held(settings, engine, database, connections))
+    watchers.numbers.watch(lambda: _held(settings, engine, storage, connections))
     watchers.attach(engine, titles, storage.left)
     planner = Planner(conversations, catalog, settings, clock)
     ai = AIService(store, engine, planner, catalog, budgets, settings, clock)
@@ -338,9 +338,10 @@ async def _check_ready(engine: RunEngine, database: Database, sharing: Sharing |
     return sharing.check() if sharing is not None else None
 
 
-def _held(settings: Settings, engine: RunEngine, database: Database, connections: Connections) -> Held:
+def _held(settings: Settings, engine: RunEngine, storage: Storage, connections: Connections) -> Held:
     """What is held now. It is asked in another thread, so nothing here is walked through, only looked at."""
     live_bytes, prompt_bytes = engine.held_bytes
+    database = storage.database
     return Held(
         answer_streams=connections.streams["answer"],
         change_streams=connections.streams["changes"],
@@ -352,7 +353,7 @@ def _held(settings: Settings, engine: RunEngine, database: Database, connections
         max_live_bytes=settings.max_live_bytes,
         writable=database.trouble is None,
         writes_waiting=database.waiting,
-        commits=database.commits,
+        commits=storage.journal.commits,
         durable_commits=database.durable_commits,
         failed_commits=database.failed_commits,
     )

@@ -11,10 +11,13 @@ from sqlalchemy import Connection
 from app.clock import Clock, SharedClock
 from app.database import Database
 from app.engines import choice
+from app.engines.sqlite import SqliteDatabase
 from app.errors import StartRefused, StorageError
+from app.eventlog import file as file_journal
 from app.eventlog import postgres as run_journal
-from app.eventlog import sqlite as file_journal
-from app.eventlog.base import Journal
+from app.eventlog import sqlite as kept_journal
+from app.eventlog.base import Journal, Said
+from app.models import Piece
 from app.replicas.postgres import PostgresReplicas
 from app.services.following import Following
 from app.services.gatekeeper import Gatekeeper
@@ -120,12 +123,12 @@ async def opened(settings: Settings, stack: AsyncExitStack) -> Storage:
     await asyncio.to_thread(database.open)
     shared_clock = SharedClock()
     clock = shared_clock if settings.is_shared else Clock()
-    left = await asyncio.to_thread(database.alone, partial(_begin, clock, shared=settings.is_shared))
+    left = await asyncio.to_thread(_begin, database, clock)
     database.start()
     changes = SqlChanges(database)
     store = sql.SqlStore(database, changes, clock, settings.run_retention_hours)
-    if not settings.is_shared:
-        journal = file_journal.SqliteJournal(database)
+    if isinstance(database, SqliteDatabase):
+        journal = file_journal.FileJournal(database.path, database.refused)
         stack.push_async_callback(journal.close)
         return Storage(database, clock, changes, store, journal, left, None, ())
     sharing = Sharing(settings, database, shared_clock, store)
@@ -134,20 +137,40 @@ async def opened(settings: Settings, stack: AsyncExitStack) -> Storage:
     return Storage(database, clock, changes, store, sharing.journal, 0, sharing, (sharing.sweep,))
 
 
-def _begin(clock: Clock, connection: Connection, *, shared: bool) -> int:
+def _begin(database: Database, clock: Clock) -> int:
     """Schema, then the runs that a crash left over: all of it, or nothing, before the port opens.
 
     Where others may live nobody knows yet what is left over: their leases tell.
     """
-    if shared:
-        schema.migrate(connection)
-        return 0
-    return recover(clock, connection)
+    if isinstance(database, SqliteDatabase):
+        return recover(database, clock)
+    database.alone(schema.migrate)
+    return 0
 
 
-def recover(clock: Clock, connection: Connection) -> int:
-    """Bring a file to the newest schema, and end the runs that were left over there; how many."""
+def recover(database: SqliteDatabase, clock: Clock) -> int:
+    """Bring a file to the newest schema, and end the runs that were left over there; how many.
+
+    Raises:
+        StartRefused: that cannot be done.
+    """
+    try:
+        said = file_journal.recover(database.path)
+        left = database.alone(partial(_recover, clock, said))
+        file_journal.clear(database.path)  # now, since what it held is saved
+    except OSError as error:
+        raise StartRefused(
+            f"{error.filename}, what answers had said when the service was killed, cannot be used ({error.strerror}). "
+            "Check the folder's rights."
+        ) from error
+    return left
+
+
+def _recover(clock: Clock, said: Sequence[Said], connection: Connection) -> int:
     schema.migrate(connection)
-    left = sql.recover(connection, file_journal.recover(connection), whole, clock.now())
-    file_journal.clear(connection)
+    texts: dict[str, list[Piece]] = {}
+    for run_id, pieces in (*kept_journal.recover(connection), *said):
+        texts.setdefault(run_id, []).extend(pieces)
+    left = sql.recover(connection, texts, whole, clock.now())
+    kept_journal.clear(connection)
     return left

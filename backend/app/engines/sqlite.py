@@ -158,6 +158,12 @@ class SqliteDatabase(Database):
         self.add(_EmptyLog(lambda connection: None, future, durable=False))
         await future
 
+    def refused(self, error: Exception) -> StorageError:
+        """What people are told of a write beside the file that failed: there is trouble until one succeeds."""
+        self.failed_commits += 1
+        self.trouble = storage_error(error)
+        return self.trouble
+
     def look(self, function: Callable[[Connection], T]) -> T:
         """See `Database.look`."""
         try:
@@ -172,12 +178,9 @@ class SqliteDatabase(Database):
         began, durable = time.perf_counter(), any(write.durable for write in batch)
         try:
             self._synchronize("FULL" if durable else "NORMAL")
-            if len(batch) == 1 and batch[0].one_statement:  # a transaction by itself: four statements fewer, for tokens
-                outcomes: list[Outcome] = [self._apply_alone(batch[0])]
-            else:
-                self._raw.execute("BEGIN IMMEDIATE")
-                outcomes = [self._apply(write) for write in batch]
-                self._raw.execute("COMMIT")
+            self._raw.execute("BEGIN IMMEDIATE")
+            outcomes = [self._apply(write) for write in batch]
+            self._raw.execute("COMMIT")
             (self.durable_commits if durable else self.commits).add(time.perf_counter() - began)
             if any(isinstance(write, _EmptyLog) for write in batch):
                 self._empty_log()
@@ -185,18 +188,9 @@ class SqliteDatabase(Database):
             if self._raw.in_transaction:
                 with suppress(sqlite3.Error):
                     self._raw.execute("ROLLBACK")
-            self.failed_commits += 1
             known = storage_error(error)
             return [(None, known)] * len(batch)
         return outcomes
-
-    def _apply_alone(self, write: Write) -> Outcome:
-        try:
-            return write.apply(self._writer), None
-        except Exception as error:
-            if of_the_disk(error):
-                raise
-            return None, error
 
     def _apply(self, write: Write) -> Outcome:
         self._raw.execute("SAVEPOINT one")

@@ -1,5 +1,6 @@
-"""What SQLite's errors mean for the house."""
+"""What SQLite's errors, and those of files beside its own, mean for the house."""
 
+import errno
 import sqlite3
 
 from sqlalchemy.exc import DBAPIError
@@ -7,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from app.errors import StorageError, StorageFull
 
 _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}
+_NO_ROOM_FOR_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OF_THE_DISK = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -29,7 +31,8 @@ def of_the_disk(error: BaseException) -> bool:
 
 def storage_error(error: Exception) -> StorageError:
     """`error` as people are told."""
-    if getattr(_origin(error), "sqlite_errorcode", None) in _NO_ROOM:
+    full = isinstance(error, OSError) and error.errno in _NO_ROOM_FOR_FILES
+    if full or getattr(_origin(error), "sqlite_errorcode", None) in _NO_ROOM:
         known: StorageError = StorageFull(
             "There is no room left to save on the server's disk. Make room, then try again."
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from app.models import Piece
-from app.telemetry import log, where
+from app.telemetry import Timings, log, where
 
 Written = Callable[[Exception | None], None]
 """Is called in the loop when a commit is over, with why it failed if it did. A future for each run in each commit
@@ -19,8 +19,17 @@ def tell(written: Written, error: Exception | None) -> None:
         log.error("journal.broke", error=type(broken).__name__, where=where(broken))
 
 
+Said = tuple[str, Sequence[Piece]]
+"""A run, and what it said."""
+
+
 class Journal(Protocol):
     """Append-only, in the order of appending. Read at recovery, and by other replicas (`Tail`)."""
+
+    @property
+    def commits(self) -> Timings:
+        """How long it took to keep what was appended."""
+        ...
 
     def opened(self, run_id: str) -> None:
         """A run may append from now on: nothing appended after this call is trimmed before `ended(run_id)`."""

@@ -13,6 +13,7 @@ from app.database import Database, Write
 from app.errors import RunStopped, StorageError
 from app.eventlog.base import Entry, Written, tell
 from app.models import Piece
+from app.telemetry import Timings
 
 _decode = msgspec.msgpack.Decoder(list[Piece]).decode
 
@@ -44,6 +45,11 @@ class PostgresJournal:
         self._over: _Erase | None = None
         self._quiet = asyncio.Event()  # nothing is being erased
         self._quiet.set()
+
+    @property
+    def commits(self) -> Timings:
+        """See `Journal.commits`."""
+        return self._database.commits
 
     async def close(self) -> None:
         """Wait until what has ended is erased."""

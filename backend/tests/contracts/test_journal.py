@@ -1,24 +1,29 @@
 """The contract of the journal: what it has acknowledged survives a kill, in order, and it is as short as it can be."""
 
 import asyncio
+import errno
+import itertools
+import os
 import random
-import shutil
-import sqlite3
+import struct
+import threading
+import time
 from collections.abc import AsyncGenerator
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import structlog
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from app.database import Database
 from app.engines.postgres import PostgresDatabase
 from app.engines.sqlite import SqliteDatabase
-from app.errors import RunStopped, StorageFull
+from app.errors import RunStopped, StorageError, StorageFull
+from app.eventlog import file as in_file
 from app.eventlog import postgres as in_postgresql
-from app.eventlog import sqlite as in_file
+from app.eventlog import segments
 from app.eventlog.base import Journal
 from app.models import Piece
 from tests.support.databases import ENGINES, append, count, fill_disk, free_disk, migrated
@@ -30,25 +35,27 @@ class Kit(NamedTuple):
 
     journal: Journal
     database: Database
-    folder: Path
 
     def after_a_kill(self) -> dict[str, list[Piece]]:
         """What recovery reads from what is kept now."""
         if isinstance(self.database, PostgresDatabase):
             return in_postgres(self.database)
-        assert isinstance(self.database, SqliteDatabase)
-        copy = self.folder / "after-a-kill.db"
-        for suffix in ("", "-wal"):
-            shutil.copy(f"{self.database.path}{suffix}", f"{copy}{suffix}")
-        engine = create_engine(f"sqlite:///{copy}")
-        with engine.connect() as connection:
-            found = in_file.recover(connection)
-        engine.dispose()
+        found: dict[str, list[Piece]] = {}
+        for run_id, pieces in in_file.recover(self.path):  # as the system has it by now, which a kill does not touch
+            found.setdefault(run_id, []).extend(pieces)
         return found
+
+    @property
+    def path(self) -> Path:
+        """Of the database that the journal's files are beside."""
+        assert isinstance(self.database, SqliteDatabase)
+        return self.database.path
 
     def rows(self) -> int:
         """How long it is."""
-        return count(self.database, "journal" if isinstance(self.database, SqliteDatabase) else "run_journal")
+        if isinstance(self.database, SqliteDatabase):
+            return len(list(segments.payloads(self.path)))
+        return count(self.database, "run_journal")
 
     async def trimmed(self, rows: int = 0) -> None:
         """Wait until it has so many rows."""
@@ -79,10 +86,10 @@ def make_runs(connection: Connection) -> None:
     )
 
 
-def kit_of(database: Database, folder: Path) -> Kit:
+def kit_of(database: Database) -> Kit:
     if isinstance(database, SqliteDatabase):
-        return Kit(in_file.SqliteJournal(database), database, folder)
-    return Kit(in_postgresql.PostgresJournal(database), database, folder)
+        return Kit(in_file.FileJournal(database.path, database.refused), database)
+    return Kit(in_postgresql.PostgresJournal(database), database)
 
 
 @pytest.fixture(params=ENGINES)
@@ -90,14 +97,14 @@ async def kit(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[
     async with migrated(tmp_path, request.param) as database:
         if request.param == "postgresql":
             await database.submit(make_runs, durable=True)
-        yield kit_of(database, tmp_path)
+        yield kit_of(database)
 
 
 @pytest.fixture
 async def file_kit(tmp_path: Path) -> AsyncGenerator[Kit]:
     """SQLite's rows hold what all runs said in one commit, so only there they wait for each other."""
     async with migrated(tmp_path) as database:
-        yield kit_of(database, tmp_path)
+        yield kit_of(database)
 
 
 @pytest.fixture
@@ -105,7 +112,7 @@ async def server_kit(tmp_path: Path) -> AsyncGenerator[Kit]:
     """PostgreSQL's are read by others, too."""
     async with migrated(tmp_path, "postgresql") as database:
         await database.submit(make_runs, durable=True)
-        yield kit_of(database, tmp_path)
+        yield kit_of(database)
 
 
 def piece(text: str, offset: int = 0, part: int = 0) -> Piece:
@@ -191,12 +198,15 @@ async def test_it_is_empty_once_no_run_is_live(kit: Kit) -> None:
     await kit.trimmed()
 
 
-async def test_rows_below_the_oldest_live_run_go_although_it_lives_on(file_kit: Kit) -> None:
+async def test_files_below_the_oldest_live_run_go_although_it_lives_on(
+    file_kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_file, "SEGMENT_BYTES", 1)
     for run_id in ("old", "long", "young"):
         file_kit.journal.opened(run_id)
         for number in range(5):
             await append(file_kit.journal, run_id, [piece(f"{run_id} {number}", number)])
-    file_kit.journal.ended("young")  # its rows are above those of runs that live
+    file_kit.journal.ended("young")  # its text is behind that of runs that live
     assert file_kit.rows() == 15
     file_kit.journal.ended("old")
     await file_kit.trimmed(10)
@@ -231,43 +241,133 @@ async def test_a_run_that_said_nothing_holds_nothing_back_after_it_ended(file_ki
     await file_kit.trimmed()
 
 
-async def test_a_long_journal_is_trimmed_whole_in_small_commits(file_kit: Kit) -> None:
-    database = file_kit.database
-    assert isinstance(database, SqliteDatabase)
-    file_kit.journal.opened("one")
-    deleted: list[int] = []
-    for number in range(in_file.MAX_ROWS_PER_TRIM + 500):
-        await append(file_kit.journal, "one", [piece("x", number)])
-    database._raw.set_progress_handler(None, 0)
-    database._raw.set_trace_callback(lambda sql: deleted.append(1) if sql.startswith("DELETE") else None)
-    file_kit.journal.ended("one")
-    await file_kit.trimmed()
-    assert len(deleted) == 2
-
-
 async def test_a_trim_that_the_disk_refused_is_made_good_by_the_next(file_kit: Kit) -> None:
-    database = file_kit.database
-    assert isinstance(database, SqliteDatabase)
     file_kit.journal.opened("one")
     await append(file_kit.journal, "one", [piece("x")])
-    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
-        database._raw.execute("PRAGMA busy_timeout=10")
-        other.execute("BEGIN IMMEDIATE")
+    (path,) = segments.paths(file_kit.path)
+    path.rename(path.with_suffix(".away"))
+    path.mkdir()  # which is not to be unlinked
+    with structlog.testing.capture_logs() as said:
         file_kit.journal.ended("one")
-        await until(lambda: file_kit.database.trouble is not None, "the trim is refused")
-        other.execute("ROLLBACK")
-    assert file_kit.rows() == 1
+        await until(lambda: "journal.not_trimmed" in str(said), "the trim is refused")
+    path.rmdir()
+    path.with_suffix(".away").rename(path)
     file_kit.journal.opened("two")
     await append(file_kit.journal, "two", [piece("y")])
+    assert file_kit.after_a_kill() == {"one": [piece("x")], "two": [piece("y")]}
     file_kit.journal.ended("two")
     await file_kit.trimmed()
+    assert not segments.paths(file_kit.path)
 
 
-async def test_recovery_leaves_an_empty_journal(file_kit: Kit) -> None:
+async def test_a_cleared_journal_is_gone(file_kit: Kit) -> None:
     file_kit.journal.opened("one")
     await append(file_kit.journal, "one", [piece("x")])
-    await file_kit.database.submit(in_file.clear, durable=True)
+    in_file.clear(file_kit.path)
     assert (file_kit.rows(), file_kit.after_a_kill()) == (0, {})
+
+
+@pytest.mark.parametrize("cut", [1, 9, 30])
+async def test_a_record_that_was_cut_short_ends_what_is_read(file_kit: Kit, cut: int) -> None:
+    file_kit.journal.opened("one")
+    await append(file_kit.journal, "one", [piece("whole")])
+    await append(file_kit.journal, "one", [piece("cut short", 5)])
+    (path,) = segments.paths(file_kit.path)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert file_kit.after_a_kill() == {"one": [piece("whole")]}
+
+
+async def test_what_the_disk_made_of_a_record_that_it_lost_is_not_read(file_kit: Kit) -> None:
+    file_kit.journal.opened("one")
+    for number in range(3):
+        await append(file_kit.journal, "one", [piece(f"number {number}", 8 * number)])
+    (path,) = segments.paths(file_kit.path)
+    path.write_bytes(path.read_bytes().replace(b"number 1", bytes(8)))
+    assert file_kit.after_a_kill() == {"one": [piece("number 0")]}
+
+
+async def test_behind_a_hole_nothing_is_read(file_kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut the end of a file may be lost and the next one not."""
+    monkeypatch.setattr(in_file, "SEGMENT_BYTES", 100)
+    file_kit.journal.opened("one")
+    for number in range(6):
+        await append(file_kit.journal, "one", [piece(f"{number} and more, so that two fill a file", 50 * number)])
+    first, *_ = segments.paths(file_kit.path)
+    whole = len(list(segments.payloads(file_kit.path)))
+    (length, _), data = struct.unpack_from(">II", first.read_bytes(), 8), first.read_bytes()
+    first.write_bytes(data[: 8 + 8 + length])
+    assert (whole, len(list(segments.payloads(file_kit.path)))) == (6, 1)
+
+
+async def test_half_a_record_is_taken_back_and_the_next_one_found(
+    file_kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_kit.journal.opened("one")
+    await append(file_kit.journal, "one", [piece("kept")])
+    write, calls = os.write, itertools.count()
+
+    def nearly_full(file: int, data: bytes) -> int:
+        if next(calls):
+            raise OSError(errno.ENOSPC, "full")
+        return write(file, data[:10])
+
+    monkeypatch.setattr(os, "write", nearly_full)
+    with pytest.raises(StorageFull):
+        await append(file_kit.journal, "one", [piece("lost", 4)])
+    monkeypatch.undo()
+    await append(file_kit.journal, "one", [piece("again", 4)])
+    assert file_kit.after_a_kill() == {"one": [piece("kept"), piece("again", 4)]}
+
+
+async def test_where_half_a_record_has_to_stay_the_next_one_goes_into_another_file(
+    file_kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_kit.journal.opened("one")
+    await append(file_kit.journal, "one", [piece("kept")])
+    write = os.write
+
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, "broken")
+
+    def breaks(file: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", broken)
+        return write(file, data[:10])
+
+    monkeypatch.setattr(os, "write", breaks)
+    monkeypatch.setattr(os, "ftruncate", broken)
+    with pytest.raises(StorageError):
+        await append(file_kit.journal, "one", [piece("lost", 4)])
+    monkeypatch.undo()
+    await append(file_kit.journal, "one", [piece("again", 4)])
+    assert file_kit.after_a_kill() == {"one": [piece("kept"), piece("again", 4)]}
+
+
+async def test_a_disk_that_stalls_holds_the_loop_up_once(file_kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    released, threads = threading.Event(), list[threading.Thread]()
+    add = segments.Segment.append
+
+    def stalls(segment: segments.Segment, payload: bytes) -> None:
+        threads.append(threading.current_thread())
+        if len(threads) == 2:
+            released.wait(10)
+        if len(threads) <= 2:
+            time.sleep(2 * in_file.SLOW_SECONDS)
+        add(segment, payload)
+
+    monkeypatch.setattr(segments.Segment, "append", stalls)
+    for run_id in ("one", "two"):
+        file_kit.journal.opened(run_id)
+    await append(file_kit.journal, "one", [piece("a")])
+    waits = append(file_kit.journal, "one", [piece("b", 1)])
+    await until(lambda: len(threads) == 2, "it is being written by another thread")
+    meanwhile = append(file_kit.journal, "two", [piece("c")])
+    assert not waits.done()
+    released.set()
+    await asyncio.gather(waits, meanwhile)
+    assert file_kit.after_a_kill() == {"one": [piece("a"), piece("b", 1)], "two": [piece("c")]}
+    await append(file_kit.journal, "one", [piece("d", 2)])
+    main = threading.main_thread()
+    assert [thread is main for thread in threads] == [True, False, False, True], "once it is fast again"
 
 
 async def test_other_replicas_read_a_run_from_any_place_on(server_kit: Kit) -> None:

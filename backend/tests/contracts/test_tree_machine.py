@@ -1,7 +1,7 @@
 """Whatever is sent, edited, regenerated, gone on with, deleted, and wherever it crashes: the tree stays whole.
 
 A machine does any of it in any order with the real store on a real file, beside a model in memory; a crash is a copy
-of the file and its write-ahead log as a `kill -9` would leave them.
+of the file, its write-ahead log and its journal as a `kill -9` would leave them.
 """
 
 import asyncio
@@ -21,10 +21,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from app.clock import Clock
 from app.engines.sqlite import SqliteDatabase
 from app.errors import ConversationNotFound, MessageNotFound
-from app.eventlog import sqlite as journals
+from app.eventlog.file import FileJournal
+from app.eventlog.segments import paths
 from app.models import Conversation, Ending, Joint, Part, Piece, Run
-from app.services.transcript import whole
-from app.store import schema, sql
+from app.storage import recover
+from app.store import sql
 from app.store.base import Place, Question
 from app.store.changes import SqlChanges
 from app.store.conversations import SqlConversations
@@ -106,18 +107,13 @@ class Tree(RuleBasedStateMachine):
     async def _open(self) -> None:
         self.database = SqliteDatabase(self.folder / f"{self.crashes}.db")
         self.database.open()
-        self.database.alone(self._recover)
+        recover(self.database, self.clock)
         self.database.start()
         changes = SqlChanges(self.database)
-        self.journal = journals.SqliteJournal(self.database)
+        self.journal = FileJournal(self.database.path, self.database.refused)
         self.store = sql.SqlStore(self.database, changes, self.clock, run_retention_hours=24)
         self.conversations = SqlConversations(self.database, changes, self.clock)
         self.search = SqlSearch(self.database)
-
-    def _recover(self, connection: Any) -> None:
-        schema.migrate(connection)
-        sql.recover(connection, journals.recover(connection), whole, self.clock.now())
-        journals.clear(connection)
 
     async def _close(self) -> None:
         await self.journal.close()
@@ -221,7 +217,8 @@ class Tree(RuleBasedStateMachine):
     def crash(self) -> None:
         before = self.database
         self.crashes += 1
-        for suffix in ("", "-wal"):
+        beside = [path.name.removeprefix(before.path.name) for path in paths(before.path)]
+        for suffix in ("", "-wal", *beside):
             if (left := Path(f"{before.path}{suffix}")).exists():
                 shutil.copy(left, self.folder / f"{self.crashes}.db{suffix}")
         self.do(self._close())

@@ -56,10 +56,32 @@ async def test_a_backup_while_answers_are_written_comes_back_whole(
     await server.start()
     assert (await client.follow(before.run_id)).text == "Hello there"
     assert (await client.run(during.run_id)).json["status"] == "interrupted"
+    assert (await client.follow(during.run_id)).text == "half", "what it had said is in the backup, too"
     await server.close()
     assert len(check(server.database).runs) == 2
     kept = next(path for path in server.folder.glob("chat.db.before-*") if not path.name.endswith(("-wal", "-shm")))
     assert len(Books.read(kept).runs) == 3
+
+
+async def test_a_restore_sets_aside_what_a_killed_service_left_beside_its_database(
+    server: Server, client: Client, upstream: Upstream, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup.db"
+    assert (await run(server, "backup", str(file))).returncode == 0
+    upstream.script(*say("half", " whole", gate="word"))
+    upstream.open("word", 1)
+    killed = await client.ask("During?", until=1)
+    await server.kill()
+    assert (await run(server, "restore", str(file), "--yes")).returncode == 0
+    await server.start()
+    assert (await client.run(killed.run_id)).status == 404
+    await server.close()
+    (kept,) = server.folder.glob("chat.db.before-*.journal-*")
+    (old,) = (path for path in server.folder.glob("chat.db.before-*[0-9]") if path.suffix.startswith(".before-"))
+    for path in (old, Path(f"{old}-wal"), kept):  # and it can be had again
+        path.rename(server.folder / path.name.replace(old.name, "chat.db"))
+    await server.start()
+    assert (await client.follow(killed.run_id)).text == "half"
 
 
 async def test_what_is_no_backup_is_refused_and_nothing_is_changed(server: Server, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from app.eventlog.base import Journal
 from app.models import Piece
 from app.store import schema
 from tests.support import postgres
+from tests.support.full_disk import fill_files
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -70,6 +71,7 @@ async def fill_disk(database: Database) -> None:
     """From now on it takes no byte more."""
     if isinstance(database, SqliteDatabase):
         database._raw.execute("PRAGMA max_page_count=1")
+        fill_files(full=True)
         return
     await asyncio.to_thread(database.alone, _refuse_all)
 
@@ -78,6 +80,7 @@ async def free_disk(database: Database) -> None:
     """There is room again."""
     if isinstance(database, SqliteDatabase):
         database._raw.execute("PRAGMA max_page_count=1000000")
+        fill_files(full=False)
         return
     await asyncio.to_thread(
         database.alone, lambda connection: connection.exec_driver_sql("DROP FUNCTION no_room CASCADE")

@@ -1,4 +1,4 @@
-"""A full disk, inside the service's process: SQLite's own writes fail with ENOSPC. Needs no root and no real disk.
+"""A full disk, inside the service's process: SQLite's own writes and Python's fail with ENOSPC. Needs no real disk.
 
 SQLite lets its system calls be replaced for tests (`sqlite3_vfs.xSetSystemCall`). Where that cannot be
 reached, a limit on the size of files stands in (then SQLite reports an I/O error instead of a full disk).
@@ -10,6 +10,7 @@ import errno
 import os
 import resource
 import signal
+import stat
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,22 @@ def _refuse(_fd: int, _data: Any, _size: int, _offset: int) -> int:
 
 
 _refusing = _Write(_refuse)  # must outlive every call
+_write = os.write  # or whatever stands in its place by then
+
+
+def _refuse_files(file: int, data: bytes) -> int:
+    """As `os.write`, which also writes to pipes and terminals: these are never full."""
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return _write(file, data)
+
+
+def fill_files(*, full: bool) -> None:
+    """Files that Python writes take nothing, or take all."""
+    global _write  # noqa: PLW0603 - there is one `os.write` for all of the process, and this is what it was
+    if full and os.write is not _refuse_files:
+        _write = os.write
+    os.write = _refuse_files if full else _write
 
 
 def install() -> None:
@@ -55,7 +72,8 @@ def install() -> None:
 
 def _turn(switch: Callable[[bool], None], *, full: bool) -> None:
     switch(full)
-    os.write(2, b"disk: full\n" if full else b"disk: room\n")
+    fill_files(full=full)
+    _write(2, b"disk: full\n" if full else b"disk: room\n")
 
 
 def _by_system_call() -> Callable[[bool], None] | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.eventlog.segments import payloads
 from tests.support import postgres
 
 TABLES = ("runs", "messages", "journal", "conversations", "idempotency_keys", "changes", "usages")
@@ -43,8 +44,9 @@ class Books:
             assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
             (search,) = connection.execute("SELECT count(*) FROM search_entries").fetchone()
-            rows = [_rows(connection, table) for table in TABLES]
-            return cls(*rows, search=search)
+            rows = {table: _rows(connection, table) for table in TABLES}
+            rows["journal"] += [{"pieces": said} for said in payloads(database)]
+            return cls(*rows.values(), search=search)
 
     @classmethod
     def _of_server(cls, url: str) -> "Books":

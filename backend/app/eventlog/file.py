@@ -1,0 +1,168 @@
+"""The journal beside a SQLite file: what all runs say in one turn of the loop is one write to the end of a file.
+
+Nothing but recovery ever reads it. The database's own writer would cost each token two wake-ups, and have it wait for
+the disk's flush of whatever question or ending is being committed (decision 0024).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from app.errors import StorageError
+from app.eventlog.base import Said, Written, tell
+from app.eventlog.segments import Segment, path_of, paths, payloads
+from app.models import Piece
+from app.telemetry import Timings, log
+
+SEGMENT_BYTES = 4 * 2**20  # a file is taken away once all of its runs have ended, so it must not hold many
+SLOW_SECONDS = 0.02  # a write that takes longer is a disk that stalls: the next one must not have the loop wait
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[str, list[Piece]]]).decode
+
+
+class FileJournal:
+    """Satisfies `eventlog.base.Journal` for one process that serves from a file."""
+
+    def __init__(self, path: Path, refused: Callable[[Exception], StorageError]) -> None:
+        """Beside the database's file at `path`. `refused` says what people are told where the disk takes no more."""
+        self.commits = Timings()
+        self._path = path
+        self._refused = refused
+        self._loop = asyncio.get_running_loop()
+        self._segment: Segment | None = None
+        self._number = 1  # of the segment that the next write goes to
+        self._length_before = 0  # of the segment before
+        self._oldest = 1  # file that may be there
+        self._first: dict[str, int] = {}  # of each live run, the first segment that may hold its text
+        self._entries: list[Said] = []
+        self._waiting: list[Written] = []
+        self._due = False  # a write is under way or about to be
+        self._slow = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")  # it starts when it is needed
+        self._quiet = asyncio.Event()  # no file is being taken away
+        self._quiet.set()
+
+    async def close(self) -> None:
+        """Wait until what has ended is taken away."""
+        await self._quiet.wait()
+        await asyncio.to_thread(self._thread.shutdown)
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+    def opened(self, run_id: str) -> None:
+        """See `Journal.opened`."""
+        self._first[run_id] = self._number
+
+    def append(self, run_id: str, pieces: Sequence[Piece], written: Written) -> None:
+        """See `Journal.append`."""
+        self._entries.append((run_id, pieces))
+        self._waiting.append(written)
+        if not self._due:
+            self._write_soon()
+
+    def ended(self, run_id: str) -> None:
+        """See `Journal.ended`."""
+        self._first.pop(run_id, None)
+        if not self._first and not self._due:
+            self._part_from_segment()
+        self._trim()
+
+    # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _write_soon(self) -> None:
+        self._due = True
+        self._loop.call_soon(self._write)  # what else arrives in this turn of the loop goes along
+
+    def _write(self) -> None:
+        entries, self._entries = self._entries, []
+        waiting, self._waiting = self._waiting, []
+        if self._slow:
+            writing = self._loop.run_in_executor(self._thread, self._keep, entries)
+            writing.add_done_callback(lambda done: self._kept(waiting, *done.result()))
+        else:
+            self._kept(waiting, *self._keep(entries))
+
+    def _keep(self, entries: Sequence[Said]) -> tuple[float, Exception | None]:
+        """How long it took, and why it failed if it did. One call at a time."""
+        began = time.perf_counter()
+        try:
+            if self._segment is None:
+                self._segment = Segment(self._path, self._number, self._length_before)
+            self._segment.append(_encode(entries))
+        except Exception as error:  # noqa: BLE001 - the writer's boundary: whatever it was, nothing was kept
+            return time.perf_counter() - began, error
+        return time.perf_counter() - began, None
+
+    def _kept(self, waiting: Sequence[Written], took: float, problem: Exception | None) -> None:
+        self._due = False
+        if self._entries:  # they came while another thread was writing
+            self._write_soon()
+        self._slow = took > SLOW_SECONDS
+        error: StorageError | None = None
+        if problem is None:
+            self.commits.add(took)
+        else:
+            error = self._refused(problem)
+        if self._segment is not None and (self._segment.size >= SEGMENT_BYTES or self._segment.torn):
+            self._part_from_segment()
+        for written in waiting:
+            tell(written, error)
+
+    # ── Taking away ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _part_from_segment(self) -> None:
+        """What comes next goes into another file."""
+        if self._segment is not None:
+            self._segment.close()
+            self._length_before = self._segment.size
+            self._segment = None
+            self._number += 1
+
+    def _trim(self) -> None:
+        """Take away the files that hold nothing of a live run."""
+        below = min(self._first.values(), default=self._number)
+        if self._quiet.is_set() and below > self._oldest:
+            self._quiet.clear()
+            removing = self._loop.run_in_executor(None, partial(_remove, self._path, range(self._oldest, below)))
+            removing.add_done_callback(lambda done: self._trimmed(below, done.exception()))
+
+    def _trimmed(self, below: int, error: BaseException | None) -> None:
+        self._quiet.set()
+        if error is None:
+            self._oldest = below
+            self._trim()
+        else:
+            log.warning(
+                "journal.not_trimmed", error=type(error).__name__
+            )  # it costs room only; the next trim tries again
+
+
+def recover(path: Path) -> list[Said]:
+    """What the journal beside the database at `path` holds, in order.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return [entry for payload in payloads(path) for entry in _decode(payload)]
+
+
+def clear(path: Path) -> None:
+    """Take it away, once what it held is saved elsewhere.
+
+    Raises:
+        OSError: it stays.
+    """
+    for file in paths(path):
+        file.unlink(missing_ok=True)
+
+
+def _remove(path: Path, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        path_of(path, number).unlink(missing_ok=True)
