@@ -186,7 +186,9 @@ class AIService:
 
     async def _begin(self, live: LiveRun, plan: Plan, claim: Key | None, charge: Charge) -> Started:
         try:
-            accepted = await self._store.accept(live.run, claim, plan.place, charge)
+            # Kept as what it is once this is committed: onlookers need no second write.
+            run = msgspec.structs.replace(live.run, status="running")
+            accepted = await self._store.accept(run, claim, plan.place, charge)
         except BaseException:
             self._engine.discard(live)
             raise

@@ -207,14 +207,12 @@ class RunEngine:
     async def _live(self, live: LiveRun, candidates: Sequence[Candidate]) -> None:
         live.begun = True
         live.run = msgspec.structs.replace(live.run, status="running")
-        mark = asyncio.create_task(self._mark(live), name=f"{live.run.id}-mark")
         ending = await self._generate(live, candidates)
         if live.watchdog is not None:
             live.watchdog.cancel()
         live.log.note = None
         live.recorder.close()
         await live.recorder.settled()
-        await mark
         await self._end(live, live.stopped or ending)
 
     async def _generate(self, live: LiveRun, candidates: Sequence[Candidate]) -> Ending:
@@ -308,12 +306,6 @@ class RunEngine:
         live.attempts.append(Attempt(info.id, asyncio.get_running_loop().time() - live.started))
         if info.id != live.log.model:
             live.log.hand_over(info.id, info.note)
-
-    async def _mark(self, live: LiveRun) -> None:
-        try:
-            await self._store.mark(live.run)  # as it is by now: a model that is not there hands over before this begins
-        except Exception as error:  # noqa: BLE001 - the mark is for onlookers; the run goes on without it
-            log.warning("run.not_marked", run=live.run.id, error=type(error).__name__)
 
     # ── The one ending ──────────────────────────────────────────────────────────────────────────────────────────────
 
