@@ -341,7 +341,6 @@ async def _check_ready(engine: RunEngine, database: Database, sharing: Sharing |
 def _held(settings: Settings, engine: RunEngine, storage: Storage, connections: Connections) -> Held:
     """What is held now. It is asked in another thread, so nothing here is walked through, only looked at."""
     live_bytes, prompt_bytes = engine.held_bytes
-    database = storage.database
     return Held(
         answer_streams=connections.streams["answer"],
         change_streams=connections.streams["changes"],
@@ -351,11 +350,11 @@ def _held(settings: Settings, engine: RunEngine, storage: Storage, connections: 
         live_bytes=live_bytes,
         prompt_bytes=prompt_bytes,
         max_live_bytes=settings.max_live_bytes,
-        writable=database.trouble is None,
-        writes_waiting=database.waiting,
+        writable=storage.database.trouble is None,
+        writes_waiting=storage.database.waiting,
         commits=storage.journal.commits,
-        durable_commits=database.durable_commits,
-        failed_commits=database.failed_commits,
+        durable_commits=storage.database.durable_commits,
+        failed_commits=storage.database.failed_commits,
     )
 
 

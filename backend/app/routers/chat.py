@@ -10,11 +10,10 @@ from app.errors import Invalid
 from app.models import ChatRequest
 from app.services.ai_service import Once
 from app.web.deps import (
-    AnswerFormat,
     Asker,
+    CurrentAsking,
     CurrentCursor,
     CurrentServices,
-    RequestOnce,
     check_query,
     checked_key,
     read_from,
@@ -36,20 +35,14 @@ router = APIRouter(prefix="/api/chat", tags=["chat"], route_class=JsonRoute)
     response_class=Response,
     responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 409, 413, 415, 421, 422, 429, 503, 507)},
 )
-async def stream_chat(
-    body: ChatRequest,
-    principal: Asker,
-    services: CurrentServices,
-    cursor: CurrentCursor,
-    once: RequestOnce,
-    wire: AnswerFormat,
-) -> Response:
+async def stream_chat(body: ChatRequest, asking: CurrentAsking) -> Response:
     """Ask a question and read the answer as it is made.
 
     With `Accept: text/event-stream` every frame has an `id`; send the last one back as `Last-Event-ID` to go on after
     a cut. Without it there are only `data:` lines. With an `Idempotency-Key` the request can be repeated and is paid
     once.
     """
+    principal, services, cursor, once, wire = asking
     if cursor is not None:
         return await read_from(services, principal, cursor, wire)
     return await read_started(services, principal, await services.ai.start(principal, body, once), wire)

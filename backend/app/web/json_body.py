@@ -22,12 +22,7 @@ def read_json(text: bytes | str) -> Any:
             or holds a number beyond 64 bits.
     """
     try:
-        value: Any = json.loads(
-            text if isinstance(text, str) else text.decode("utf-8"),
-            parse_constant=_refuse,
-            parse_int=_integer,
-            parse_float=_number,
-        )
+        value: Any = _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, _NOT_JSON) from error
     level = [cast(Any, value)] if isinstance(value, (dict, list)) else []
@@ -97,3 +92,6 @@ def _number(text: str) -> float:
 
 def _refuse(constant: str) -> float:
     raise ValueError(constant)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer, parse_float=_number)  # made once, not each time

@@ -1,26 +1,19 @@
 """The contract of the journal: what it has acknowledged survives a kill, in order, and it is as short as it can be."""
 
 import asyncio
-import errno
-import itertools
-import os
 import random
-import struct
-import threading
-import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import structlog
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from app.database import Database
 from app.engines.postgres import PostgresDatabase
 from app.engines.sqlite import SqliteDatabase
-from app.errors import RunStopped, StorageError, StorageFull
+from app.errors import RunStopped, StorageFull
 from app.eventlog import file as in_file
 from app.eventlog import postgres as in_postgresql
 from app.eventlog import segments
@@ -198,23 +191,6 @@ async def test_it_is_empty_once_no_run_is_live(kit: Kit) -> None:
     await kit.trimmed()
 
 
-async def test_files_below_the_oldest_live_run_go_although_it_lives_on(
-    file_kit: Kit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(in_file, "SEGMENT_BYTES", 1)
-    for run_id in ("old", "long", "young"):
-        file_kit.journal.opened(run_id)
-        for number in range(5):
-            await append(file_kit.journal, run_id, [piece(f"{run_id} {number}", number)])
-    file_kit.journal.ended("young")  # its text is behind that of runs that live
-    assert file_kit.rows() == 15
-    file_kit.journal.ended("old")
-    await file_kit.trimmed(10)
-    assert [one.text for one in file_kit.after_a_kill()["long"]] == [f"long {number}" for number in range(5)]
-    file_kit.journal.ended("long")
-    await file_kit.trimmed()
-
-
 async def test_nothing_of_a_live_run_is_trimmed_while_others_come_and_go(kit: Kit) -> None:
     kit.journal.opened("live")  # before its first text, in the same moment as others end
     for number in range(40):
@@ -239,135 +215,6 @@ async def test_a_run_that_said_nothing_holds_nothing_back_after_it_ended(file_ki
     assert file_kit.rows() == 1
     file_kit.journal.ended("silent")
     await file_kit.trimmed()
-
-
-async def test_a_trim_that_the_disk_refused_is_made_good_by_the_next(file_kit: Kit) -> None:
-    file_kit.journal.opened("one")
-    await append(file_kit.journal, "one", [piece("x")])
-    (path,) = segments.paths(file_kit.path)
-    path.rename(path.with_suffix(".away"))
-    path.mkdir()  # which is not to be unlinked
-    with structlog.testing.capture_logs() as said:
-        file_kit.journal.ended("one")
-        await until(lambda: "journal.not_trimmed" in str(said), "the trim is refused")
-    path.rmdir()
-    path.with_suffix(".away").rename(path)
-    file_kit.journal.opened("two")
-    await append(file_kit.journal, "two", [piece("y")])
-    assert file_kit.after_a_kill() == {"one": [piece("x")], "two": [piece("y")]}
-    file_kit.journal.ended("two")
-    await file_kit.trimmed()
-    assert not segments.paths(file_kit.path)
-
-
-async def test_a_cleared_journal_is_gone(file_kit: Kit) -> None:
-    file_kit.journal.opened("one")
-    await append(file_kit.journal, "one", [piece("x")])
-    in_file.clear(file_kit.path)
-    assert (file_kit.rows(), file_kit.after_a_kill()) == (0, {})
-
-
-@pytest.mark.parametrize("cut", [1, 9, 30])
-async def test_a_record_that_was_cut_short_ends_what_is_read(file_kit: Kit, cut: int) -> None:
-    file_kit.journal.opened("one")
-    await append(file_kit.journal, "one", [piece("whole")])
-    await append(file_kit.journal, "one", [piece("cut short", 5)])
-    (path,) = segments.paths(file_kit.path)
-    path.write_bytes(path.read_bytes()[:-cut])
-    assert file_kit.after_a_kill() == {"one": [piece("whole")]}
-
-
-async def test_what_the_disk_made_of_a_record_that_it_lost_is_not_read(file_kit: Kit) -> None:
-    file_kit.journal.opened("one")
-    for number in range(3):
-        await append(file_kit.journal, "one", [piece(f"number {number}", 8 * number)])
-    (path,) = segments.paths(file_kit.path)
-    path.write_bytes(path.read_bytes().replace(b"number 1", bytes(8)))
-    assert file_kit.after_a_kill() == {"one": [piece("number 0")]}
-
-
-async def test_behind_a_hole_nothing_is_read(file_kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a power cut the end of a file may be lost and the next one not."""
-    monkeypatch.setattr(in_file, "SEGMENT_BYTES", 100)
-    file_kit.journal.opened("one")
-    for number in range(6):
-        await append(file_kit.journal, "one", [piece(f"{number} and more, so that two fill a file", 50 * number)])
-    first, *_ = segments.paths(file_kit.path)
-    whole = len(list(segments.payloads(file_kit.path)))
-    (length, _), data = struct.unpack_from(">II", first.read_bytes(), 8), first.read_bytes()
-    first.write_bytes(data[: 8 + 8 + length])
-    assert (whole, len(list(segments.payloads(file_kit.path)))) == (6, 1)
-
-
-async def test_half_a_record_is_taken_back_and_the_next_one_found(
-    file_kit: Kit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file_kit.journal.opened("one")
-    await append(file_kit.journal, "one", [piece("kept")])
-    write, calls = os.write, itertools.count()
-
-    def nearly_full(file: int, data: bytes) -> int:
-        if next(calls):
-            raise OSError(errno.ENOSPC, "full")
-        return write(file, data[:10])
-
-    monkeypatch.setattr(os, "write", nearly_full)
-    with pytest.raises(StorageFull):
-        await append(file_kit.journal, "one", [piece("lost", 4)])
-    monkeypatch.undo()
-    await append(file_kit.journal, "one", [piece("again", 4)])
-    assert file_kit.after_a_kill() == {"one": [piece("kept"), piece("again", 4)]}
-
-
-async def test_where_half_a_record_has_to_stay_the_next_one_goes_into_another_file(
-    file_kit: Kit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file_kit.journal.opened("one")
-    await append(file_kit.journal, "one", [piece("kept")])
-    write = os.write
-
-    def broken(*_: object) -> int:
-        raise OSError(errno.EIO, "broken")
-
-    def breaks(file: int, data: bytes) -> int:
-        monkeypatch.setattr(os, "write", broken)
-        return write(file, data[:10])
-
-    monkeypatch.setattr(os, "write", breaks)
-    monkeypatch.setattr(os, "ftruncate", broken)
-    with pytest.raises(StorageError):
-        await append(file_kit.journal, "one", [piece("lost", 4)])
-    monkeypatch.undo()
-    await append(file_kit.journal, "one", [piece("again", 4)])
-    assert file_kit.after_a_kill() == {"one": [piece("kept"), piece("again", 4)]}
-
-
-async def test_a_disk_that_stalls_holds_the_loop_up_once(file_kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    released, threads = threading.Event(), list[threading.Thread]()
-    add = segments.Segment.append
-
-    def stalls(segment: segments.Segment, payload: bytes) -> None:
-        threads.append(threading.current_thread())
-        if len(threads) == 2:
-            released.wait(10)
-        if len(threads) <= 2:
-            time.sleep(2 * in_file.SLOW_SECONDS)
-        add(segment, payload)
-
-    monkeypatch.setattr(segments.Segment, "append", stalls)
-    for run_id in ("one", "two"):
-        file_kit.journal.opened(run_id)
-    await append(file_kit.journal, "one", [piece("a")])
-    waits = append(file_kit.journal, "one", [piece("b", 1)])
-    await until(lambda: len(threads) == 2, "it is being written by another thread")
-    meanwhile = append(file_kit.journal, "two", [piece("c")])
-    assert not waits.done()
-    released.set()
-    await asyncio.gather(waits, meanwhile)
-    assert file_kit.after_a_kill() == {"one": [piece("a"), piece("b", 1)], "two": [piece("c")]}
-    await append(file_kit.journal, "one", [piece("d", 2)])
-    main = threading.main_thread()
-    assert [thread is main for thread in threads] == [True, False, False, True], "once it is fast again"
 
 
 async def test_other_replicas_read_a_run_from_any_place_on(server_kit: Kit) -> None:

@@ -50,7 +50,7 @@ async def test_killed_between_accept_and_upstream_the_run_is_interrupted_and_nev
     with contextlib.suppress(ConnectionError):
         await client.ask("Tell me.", key=KEY)
     await dies(server)
-    assert [run["status"] for run in check(server.database, crashed=True).runs] == ["queued"]
+    assert [run["status"] for run in check(server.database, crashed=True).runs] == ["running"]
     await server.start(FAILPOINT=None)
     again = await client.ask("Tell me.", key=KEY)
     assert (again.replayed, again.text, told(again)) == (True, "", ("interrupted", True, "complete"))

@@ -302,7 +302,7 @@ async def test_without_a_failover_the_end_says_nothing_of_models(kit: Kit) -> No
 @pytest.mark.trouble_expected
 @pytest.mark.parametrize(
     ("moment", "kept"),
-    [("app.store.sql:SqlStore.mark@2", ("a/m", 1)), ("app.providers.openai:OpenAIProvider.answer@2", ("b/m", 2))],
+    [("app.store.sql:SqlStore.mark", ("a/m", 1)), ("app.providers.openai:OpenAIProvider.answer@2", ("b/m", 2))],
     ids=["before the intent", "after the intent"],
 )
 async def test_killed_while_it_hands_over_it_asks_nobody_after_that(
@@ -313,7 +313,7 @@ async def test_killed_while_it_hands_over_it_asks_nobody_after_that(
     client = kit.of(server)
     stream = await client.open_chat("Well?", key="once")
     run_id = stream.headers["X-Run-Id"]
-    await until(lambda: Books.read(server.database).run(run_id)["status"] == "running", "the first mark is kept")
+    await until(lambda: Books.read(server.database).run(run_id)["status"] == "running", "it is accepted")
     kit.a.open("marked")
     with suppress(ConnectionError):
         await stream.read()
