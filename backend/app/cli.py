@@ -11,6 +11,7 @@ from app import data_commands, user_commands
 from app.errors import StartRefused
 from app.main import create_app
 from app.settings import Settings, load
+from app.web import server
 from app.web.http import BoundedHttp
 
 GRACE_SECONDS = 5  # after the drain: for the last endings to be saved and the last frames to be written
@@ -34,7 +35,7 @@ def serve(
 ) -> None:
     """Serve until told to stop; then drain, save and exit."""
     settings, app = _made()
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=host or settings.host,
         port=settings.port if port is None else port,
@@ -45,6 +46,7 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.drain_seconds + settings.save_timeout_seconds) + GRACE_SECONDS,
     )
+    server.run(config)
 
 
 @cli.command()
