@@ -89,7 +89,7 @@ def _restore(file: Path) -> None:
         kept = target.with_name(f"{target.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
         beside = [path.name.removeprefix(target.name) for path in segments.paths(target)]
         for suffix in (*beside, "-wal", "", "-shm"):
-            if replaces and (old := Path(f"{target}{suffix}")).exists():
+            if (old := Path(f"{target}{suffix}")).exists():
                 old.rename(f"{kept}{suffix}")
         arriving.rename(target)
     finally:
@@ -136,9 +136,11 @@ def _copy(source: Path, target: Path) -> None:
     uri, wait = f"{source.resolve().as_uri()}?mode=ro", BUSY_MILLISECONDS / 1000
     with closing(sqlite3.connect(uri, uri=True, timeout=wait)) as here, closing(sqlite3.connect(target)) as there:
         here.backup(there)
-        if said:
+        live = {run_id for (run_id,) in there.execute("SELECT id FROM runs WHERE status IN ('queued', 'running')")}
+        if said := [one for one in said if one[0] in live]:
             kept_journal.keep(there, said)
             there.commit()
+        there.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # here, where it can fail aloud
 
 
 def _check(file: Path) -> None:
@@ -163,6 +165,9 @@ def _tell(work: Callable[[], None]) -> None:
         work()
     except ChatError as error:
         typer.echo(error.message, err=True)
+        raise typer.Exit(1) from None
+    except sqlite3.Error as error:
+        typer.echo(f"The file cannot be copied ({error}).", err=True)
         raise typer.Exit(1) from None
     except OSError as error:
         typer.echo(f"{error.filename or 'The file'} cannot be used ({error.strerror}).", err=True)

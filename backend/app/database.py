@@ -88,7 +88,7 @@ class Database(ABC):
 
     def __init__(self, readers: int) -> None:
         self.trouble: StorageError | None = None  # why the last write failed; None once one succeeded
-        self.commits = Timings()  # of what is journalled alone
+        self.commits = Timings()  # without a flush to the disk; over PostgreSQL there are none
         self.durable_commits = Timings()  # with an fsync
         self.failed_commits = 0
         self._waiting: list[Write] = []
@@ -228,7 +228,6 @@ class Database(ABC):
     def _settle(self, batch: list[Write], outcomes: list[Outcome]) -> None:
         failed = next((error for _, error in outcomes if isinstance(error, StorageError)), None)
         self.trouble = failed
-        self.failed_commits += failed is not None
         for write, (result, error) in zip(batch, outcomes, strict=True):
             try:
                 write.settle(result, error)

@@ -21,7 +21,6 @@ from app.accounts.base import Issuer
 from app.accounts.passwords import Passwords
 from app.accounts.sql import SqlAccounts
 from app.clock import Clock
-from app.database import Database
 from app.engines.sqlite import SOUND_SQLITE
 from app.errors import Draining, NotReady, StartRefused, StorageError
 from app.providers import models_file
@@ -59,7 +58,7 @@ from app.services.run_engine import RunEngine
 from app.services.sweeper import Sweeper
 from app.services.titles import Titles
 from app.settings import Settings, load
-from app.storage import Sharing, Storage
+from app.storage import Storage
 from app.store.conversations import SqlConversations
 from app.store.search import SqlSearch
 from app.store.transfer import SqlTransfers
@@ -283,7 +282,7 @@ async def _open(
         connections=connections,
         metrics=watchers.numbers,
         trials=Trials(),
-        ready=partial(_check_ready, engine, database, sharing),
+        ready=partial(_check_ready, engine, storage),
     )
 
 
@@ -326,16 +325,15 @@ async def _issuer(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Is
     )
 
 
-async def _check_ready(engine: RunEngine, database: Database, sharing: Sharing | None) -> str | None:
+async def _check_ready(engine: RunEngine, storage: Storage) -> str | None:
     """What whoever runs the service should know, where work can be accepted."""
     if engine.draining:
         raise Draining
-    if database.trouble is not None:
-        try:
-            await database.probe()
-        except StorageError as error:
-            raise NotReady(error) from error
-    return sharing.check() if sharing is not None else None
+    try:
+        await storage.check()
+    except StorageError as error:
+        raise NotReady(error) from error
+    return storage.sharing.check() if storage.sharing is not None else None
 
 
 def _held(settings: Settings, engine: RunEngine, storage: Storage, connections: Connections) -> Held:
@@ -350,11 +348,11 @@ def _held(settings: Settings, engine: RunEngine, storage: Storage, connections: 
         live_bytes=live_bytes,
         prompt_bytes=prompt_bytes,
         max_live_bytes=settings.max_live_bytes,
-        writable=storage.database.trouble is None,
+        writable=storage.database.trouble is None and storage.journal.trouble is None,
         writes_waiting=storage.database.waiting,
         commits=storage.journal.commits,
         durable_commits=storage.database.durable_commits,
-        failed_commits=storage.database.failed_commits,
+        failed_commits=storage.database.failed_commits + storage.journal.failures,
     )
 
 

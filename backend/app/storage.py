@@ -12,6 +12,7 @@ from app.clock import Clock, SharedClock
 from app.database import Database
 from app.engines import choice
 from app.engines.sqlite import SqliteDatabase
+from app.engines.sqlite_errors import storage_error
 from app.errors import StartRefused, StorageError
 from app.eventlog import file as file_journal
 from app.eventlog import postgres as run_journal
@@ -41,6 +42,17 @@ class Storage(NamedTuple):
     left: int  # runs that a crash had left over
     sharing: "Sharing | None"  # with other replicas
     chores: Sequence[Callable[[], Awaitable[object]]]  # for the sweeper
+
+    async def check(self) -> None:
+        """Where a write has failed, look whether they are taken again.
+
+        Raises:
+            StorageFull, StorageError: they are not.
+        """
+        if self.database.trouble is not None:
+            await self.database.probe()
+        if self.journal.trouble is not None:
+            await self.journal.probe()
 
 
 class Sharing:
@@ -128,7 +140,7 @@ async def opened(settings: Settings, stack: AsyncExitStack) -> Storage:
     changes = SqlChanges(database)
     store = sql.SqlStore(database, changes, clock, settings.run_retention_hours)
     if isinstance(database, SqliteDatabase):
-        journal = file_journal.FileJournal(database.path, database.refused)
+        journal = file_journal.FileJournal(database.path, storage_error)
         stack.push_async_callback(journal.close)
         return Storage(database, clock, changes, store, journal, left, None, ())
     sharing = Sharing(settings, database, shared_clock, store)
@@ -160,8 +172,8 @@ def recover(database: SqliteDatabase, clock: Clock) -> int:
         file_journal.clear(database.path)  # now, since what it held is saved
     except OSError as error:
         raise StartRefused(
-            f"{error.filename}, what answers had said when the service was killed, cannot be used ({error.strerror}). "
-            "Check the folder's rights."
+            f"What answers had said when the service was killed is in {error.filename or database.path.parent}, which "
+            f"cannot be used ({error.strerror}). Check the folder's rights."
         ) from error
     return left
 

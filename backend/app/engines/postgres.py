@@ -206,6 +206,7 @@ class PostgresDatabase(Database):
                 self._roll_back()
                 if is_conflict(error) and attempt < ATTEMPTS:
                     continue
+                self.failed_commits += 1
                 return [(None, storage_error(error))] * len(batch)
             self.durable_commits.add(time.perf_counter() - began)
             return outcomes

@@ -158,12 +158,6 @@ class SqliteDatabase(Database):
         self.add(_EmptyLog(lambda connection: None, future, durable=False))
         await future
 
-    def refused(self, error: Exception) -> StorageError:
-        """What people are told of a write beside the file that failed: there is trouble until one succeeds."""
-        self.failed_commits += 1
-        self.trouble = storage_error(error)
-        return self.trouble
-
     def look(self, function: Callable[[Connection], T]) -> T:
         """See `Database.look`."""
         try:
@@ -188,6 +182,7 @@ class SqliteDatabase(Database):
             if self._raw.in_transaction:
                 with suppress(sqlite3.Error):
                     self._raw.execute("ROLLBACK")
+            self.failed_commits += 1
             known = storage_error(error)
             return [(None, known)] * len(batch)
         return outcomes

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from app.errors import StorageError
 from app.models import Piece
 from app.telemetry import Timings, log, where
 
@@ -29,6 +30,24 @@ class Journal(Protocol):
     @property
     def commits(self) -> Timings:
         """How long it took to keep what was appended."""
+        ...
+
+    @property
+    def failures(self) -> int:
+        """How often that failed, where the database does not count it."""
+        ...
+
+    @property
+    def trouble(self) -> StorageError | None:
+        """Why the last append failed, where the database does not know; None once one succeeded."""
+        ...
+
+    async def probe(self) -> None:
+        """Look whether appends are taken again.
+
+        Raises:
+            StorageFull, StorageError: they are not.
+        """
         ...
 
     def opened(self, run_id: str) -> None:

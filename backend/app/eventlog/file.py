@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,8 @@ class FileJournal:
     def __init__(self, path: Path, refused: Callable[[Exception], StorageError]) -> None:
         """Beside the database's file at `path`. `refused` says what people are told where the disk takes no more."""
         self.commits = Timings()
+        self.failures = 0
+        self.trouble: StorageError | None = None
         self._path = path
         self._refused = refused
         self._loop = asyncio.get_running_loop()
@@ -50,11 +53,24 @@ class FileJournal:
 
     async def close(self) -> None:
         """Wait until what has ended is taken away."""
-        await self._quiet.wait()
+        while not self._quiet.is_set():  # one removal may be followed by another
+            await self._quiet.wait()
         await asyncio.to_thread(self._thread.shutdown)
-        if self._segment is not None:
-            self._segment.close()
-            self._segment = None
+        self._part_from_segment()
+
+    async def probe(self) -> None:
+        """See `Journal.probe`."""
+        answer: asyncio.Future[None] = self._loop.create_future()
+
+        def written(error: Exception | None) -> None:
+            if not answer.done():
+                answer.set_result(None) if error is None else answer.set_exception(error)
+
+        self.append("", (), written)
+        try:
+            await answer
+        finally:
+            self.ended("")  # which takes the file away, if nothing else is in it
 
     def opened(self, run_id: str) -> None:
         """See `Journal.opened`."""
@@ -105,11 +121,11 @@ class FileJournal:
         if self._entries:  # they came while another thread was writing
             self._write_soon()
         self._slow = took > SLOW_SECONDS
-        error: StorageError | None = None
-        if problem is None:
+        self.trouble = error = self._refused(problem) if problem is not None else None
+        if error is None:
             self.commits.add(took)
         else:
-            error = self._refused(problem)
+            self.failures += 1
         if self._segment is not None and (self._segment.size >= SEGMENT_BYTES or self._segment.torn):
             self._part_from_segment()
         for written in waiting:
@@ -119,11 +135,12 @@ class FileJournal:
 
     def _part_from_segment(self) -> None:
         """What comes next goes into another file."""
-        if self._segment is not None:
-            self._segment.close()
-            self._length_before = self._segment.size
-            self._segment = None
-            self._number += 1
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            if segment.size:  # else the next one takes its place
+                self._length_before = segment.size
+                self._number += 1
+            segment.close()
 
     def _trim(self) -> None:
         """Take away the files that hold nothing of a live run."""
@@ -150,7 +167,11 @@ def recover(path: Path) -> list[Said]:
     Raises:
         OSError: it cannot be read.
     """
-    return [entry for payload in payloads(path) for entry in _decode(payload)]
+    found: list[Said] = []
+    with suppress(msgspec.DecodeError):  # whatever that is, nothing behind it is ours either
+        for payload in payloads(path):
+            found += _decode(payload)
+    return found
 
 
 def clear(path: Path) -> None:

@@ -51,6 +51,19 @@ class PostgresJournal:
         """See `Journal.commits`."""
         return self._database.commits
 
+    @property
+    def failures(self) -> int:
+        """See `Journal.failures`."""
+        return 0
+
+    @property
+    def trouble(self) -> None:
+        """See `Journal.trouble`."""
+        return None
+
+    async def probe(self) -> None:
+        """See `Journal.probe`: it is the database that is probed."""
+
     async def close(self) -> None:
         """Wait until what has ended is erased."""
         await self._quiet.wait()

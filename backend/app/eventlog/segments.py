@@ -32,7 +32,7 @@ class Segment:
         self._unwritten = _BEGINNING.pack(length_before)
 
     def append(self, payload: bytes) -> None:
-        """Add a record. Once this returns the system has it: a kill of this process cannot lose it, a power cut can.
+        """Add a record, not an empty one. Once this returns a kill of this process cannot lose it; a power cut can.
 
         Raises:
             OSError: nothing of it is kept.
@@ -41,16 +41,17 @@ class Segment:
         try:
             written = os.write(self._file, record)
             while written < len(record):  # a disk that is nearly full takes a part
-                written += os.write(self._file, record[written:])
-        except OSError:
+                written += os.write(self._file, memoryview(record)[written:])
+        except BaseException:
             self._take_back()
             raise
         self.size += len(record)
         self._unwritten = b""
 
     def close(self) -> None:
-        """Add nothing more."""
-        os.close(self._file)
+        """Add nothing more. Whatever the system says of that, the descriptor is not ours any longer."""
+        with suppress(OSError):
+            os.close(self._file)
 
     def _take_back(self) -> None:
         try:
@@ -78,20 +79,23 @@ def payloads(database: Path) -> Iterator[bytes]:
     Raises:
         OSError: it cannot be read.
     """
-    end_before: tuple[int, int] | None = None
+    before: tuple[int, int] | None = None  # the number of the file that was read last, and where it ends
     for path in paths(database):
-        with suppress(FileNotFoundError):  # all of its runs have ended meanwhile
-            number, data = _number(path), path.read_bytes()
-            if len(data) < _BEGINNING.size:
-                continue
-            (length_before,) = _BEGINNING.unpack_from(data)
-            if end_before is not None and end_before[0] == number - 1 and end_before[1] < length_before:
-                return  # the power went before the end of the last one was on the disk: here is a hole
-            place = _BEGINNING.size
-            while (payload := _payload(data, place)) is not None:
-                yield payload
-                place += _RECORD.size + len(payload)
-            end_before = number, place
+        number = _number(path)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:  # all of its runs have ended meanwhile, and those of the files before it
+            before = None
+            continue
+        begun = len(data) >= _BEGINNING.size
+        (length_before,) = _BEGINNING.unpack_from(data) if begun else (0,)
+        if before is not None and (before[0] + 1 != number or before[1] < length_before):
+            return  # the power went before the end of the last one was on the disk: here is a hole
+        place = _BEGINNING.size if begun else 0
+        while (payload := _payload(data, place)) is not None:
+            yield payload
+            place += _RECORD.size + len(payload)
+        before = number, place
 
 
 def _number(path: Path) -> int:
@@ -103,4 +107,5 @@ def _payload(data: bytes, place: int) -> bytes | None:
         return None
     length, checksum = _RECORD.unpack_from(data, place)
     payload = data[place + _RECORD.size : place + _RECORD.size + length]
-    return payload if len(payload) == length and crc32(payload) == checksum else None
+    # Where the disk has lost a block there are zeros: no record is empty.
+    return payload if length and len(payload) == length and crc32(payload) == checksum else None

@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from app.eventlog.base import Said
 from app.models import Piece
 
+AT_ONCE = 1000  # in a row; SQLite's may not have more than 1 GB
+
 _decode = msgspec.msgpack.Decoder(list[tuple[str, list[Piece]]]).decode
 
 
@@ -23,10 +25,11 @@ def recover(connection: Connection) -> list[Said]:
 
 def keep(connection: sqlite3.Connection, said: Sequence[Said]) -> None:
     """Add to it what a journal holds."""
-    connection.execute(
-        "INSERT INTO journal (seq, pieces) SELECT coalesce(max(seq), 0) + 1, ? FROM journal",
-        (msgspec.msgpack.encode(said),),
-    )
+    for start in range(0, len(said), AT_ONCE):
+        connection.execute(
+            "INSERT INTO journal (seq, pieces) SELECT coalesce(max(seq), 0) + 1, ? FROM journal",
+            (msgspec.msgpack.encode(said[start : start + AT_ONCE]),),
+        )
 
 
 def clear(connection: Connection) -> None:

@@ -16,7 +16,17 @@ def fold(pieces: Iterable[Piece]) -> tuple[Part, ...]:
 
 def whole(prefix: Sequence[Part], pieces: Iterable[Piece]) -> tuple[Part, ...]:
     """An answer that began with `prefix` and went on with `pieces`, which count from the answer's start."""
-    return fold((*unfold(prefix), *pieces))
+    return fold(_unbroken((*unfold(prefix), *pieces)))
+
+
+def _unbroken(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """`pieces` up to the first that does not go on where the one before it ended."""
+    part, offset = 0, 0
+    for piece in pieces:
+        if (piece.part, piece.offset) not in ((part, offset), (part + 1, 0)):
+            return
+        yield piece
+        part, offset = piece.part, piece.end
 
 
 def unfold(parts: Sequence[Part]) -> Iterator[Piece]:

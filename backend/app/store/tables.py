@@ -219,7 +219,7 @@ SEARCH_PIECES = "INSERT INTO search_index (search_index, rank) VALUES ('automerg
 event.listen(sqlite_metadata, "after_create", DDL(SEARCH_INDEX))
 event.listen(sqlite_metadata, "after_create", DDL(SEARCH_PIECES))
 
-# Written by eventlog/sqlite.py alone: one row a commit, no index but the row's number.
+# Written by eventlog/sqlite.py alone, in backups: what unfinished answers had said. No index but the row's number.
 journal = Table(
     "journal",
     sqlite_metadata,

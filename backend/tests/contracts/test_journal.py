@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from app.database import Database
 from app.engines.postgres import PostgresDatabase
 from app.engines.sqlite import SqliteDatabase
+from app.engines.sqlite_errors import storage_error
 from app.errors import RunStopped, StorageFull
 from app.eventlog import file as in_file
 from app.eventlog import postgres as in_postgresql
@@ -81,7 +82,7 @@ def make_runs(connection: Connection) -> None:
 
 def kit_of(database: Database) -> Kit:
     if isinstance(database, SqliteDatabase):
-        return Kit(in_file.FileJournal(database.path, database.refused), database)
+        return Kit(in_file.FileJournal(database.path, storage_error), database)
     return Kit(in_postgresql.PostgresJournal(database), database)
 
 

@@ -131,6 +131,74 @@ async def test_behind_a_hole_nothing_is_read(kit: Kit, monkeypatch: pytest.Monke
     assert (whole, len(list(segments.payloads(kit.path)))) == (6, 1)
 
 
+@pytest.mark.parametrize("zeros", [8, 64, 5000])
+async def test_zeros_at_the_end_are_no_records(kit: Kit, zeros: int) -> None:
+    """As a power cut may leave them."""
+    kit.journal.opened("one")
+    await append(kit.journal, "one", [piece("whole")])
+    (path,) = segments.paths(kit.path)
+    path.write_bytes(path.read_bytes() + bytes(zeros))
+    assert kit.after_a_kill() == {"one": [piece("whole")]}
+
+
+@pytest.mark.parametrize("left", [None, b"", b"cut"])
+async def test_behind_a_file_that_was_lost_nothing_is_read(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, left: bytes | None
+) -> None:
+    monkeypatch.setattr(in_file, "SEGMENT_BYTES", 1)
+    kit.journal.opened("one")
+    for number in range(3):
+        await append(kit.journal, "one", [piece("text", 4 * number)])
+    _, second, _ = segments.paths(kit.path)
+    if left is None:
+        second.unlink()
+    else:
+        second.write_bytes(left)
+    assert kit.after_a_kill() == {"one": [piece("text")]}
+
+
+async def test_what_is_no_journal_of_ours_ends_it(kit: Kit) -> None:
+    kit.journal.opened("one")
+    await append(kit.journal, "one", [piece("whole")])
+    stranger = segments.Segment(kit.path, 2, segments.paths(kit.path)[0].stat().st_size)
+    stranger.append(b"\xc1")  # never MessagePack
+    stranger.close()
+    assert kit.after_a_kill() == {"one": [piece("whole")]}
+
+
+async def test_a_file_that_cannot_be_closed_is_let_go_of_all_the_same(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be somebody else's by then."""
+    monkeypatch.setattr(in_file, "SEGMENT_BYTES", 1)
+    close = os.close
+
+    def complains(file: int) -> None:
+        close(file)
+        raise OSError(errno.EIO, "broken")
+
+    kit.journal.opened("one")
+    with monkeypatch.context() as patched:
+        patched.setattr(segments.os, "close", complains)
+        await append(kit.journal, "one", [piece("a")])
+    await append(kit.journal, "one", [piece("b", 1)])
+    assert kit.after_a_kill() == {"one": [piece("a"), piece("b", 1)]}
+
+
+async def test_trouble_lasts_until_a_write_succeeds(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(segments.Segment, "append", full)
+        with pytest.raises(StorageFull):
+            await kit.journal.probe()
+        assert (type(kit.journal.trouble), kit.journal.failures) == (StorageFull, 1)
+    await kit.journal.probe()
+    assert kit.journal.trouble is None
+    await kit.trimmed()
+
+
 async def test_half_a_record_is_taken_back_and_the_next_one_found(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     kit.journal.opened("one")
     await append(kit.journal, "one", [piece("kept")])

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from app.clock import Clock
 from app.engines.sqlite import SqliteDatabase
+from app.engines.sqlite_errors import storage_error
 from app.errors import ConversationNotFound, MessageNotFound
 from app.eventlog.file import FileJournal
 from app.eventlog.segments import paths
@@ -110,7 +111,7 @@ class Tree(RuleBasedStateMachine):
         recover(self.database, self.clock)
         self.database.start()
         changes = SqlChanges(self.database)
-        self.journal = FileJournal(self.database.path, self.database.refused)
+        self.journal = FileJournal(self.database.path, storage_error)
         self.store = sql.SqlStore(self.database, changes, self.clock, run_retention_hours=24)
         self.conversations = SqlConversations(self.database, changes, self.clock)
         self.search = SqlSearch(self.database)
