@@ -24,6 +24,7 @@ from app.moving import move
 from app.settings import load
 from app.storage import recover
 from app.store import schema
+from app.store.rows import LIVE
 
 NewFile = Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes; it must not exist.")]
 DatabaseFile = Annotated[Path, typer.Argument(metavar="FILE", help="A database file.")]
@@ -136,7 +137,7 @@ def _copy(source: Path, target: Path) -> None:
     uri, wait = f"{source.resolve().as_uri()}?mode=ro", BUSY_MILLISECONDS / 1000
     with closing(sqlite3.connect(uri, uri=True, timeout=wait)) as here, closing(sqlite3.connect(target)) as there:
         here.backup(there)
-        live = {run_id for (run_id,) in there.execute("SELECT id FROM runs WHERE status IN ('queued', 'running')")}
+        live = {run_id for (run_id,) in there.execute(f"SELECT id FROM runs WHERE {LIVE}")}  # noqa: S608 - LIVE is ours
         if said := [one for one in said if one[0] in live]:
             kept_journal.keep(there, said)
             there.commit()

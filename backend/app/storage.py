@@ -17,8 +17,7 @@ from app.errors import StartRefused, StorageError
 from app.eventlog import file as file_journal
 from app.eventlog import postgres as run_journal
 from app.eventlog import sqlite as kept_journal
-from app.eventlog.base import Journal, Said
-from app.models import Piece
+from app.eventlog.base import Journal, Said, by_run
 from app.replicas.postgres import PostgresReplicas
 from app.services.following import Following
 from app.services.gatekeeper import Gatekeeper
@@ -180,9 +179,7 @@ def recover(database: SqliteDatabase, clock: Clock) -> int:
 
 def _recover(clock: Clock, said: Sequence[Said], connection: Connection) -> int:
     schema.migrate(connection)
-    texts: dict[str, list[Piece]] = {}
-    for run_id, pieces in (*kept_journal.recover(connection), *said):
-        texts.setdefault(run_id, []).extend(pieces)
+    texts = by_run((*kept_journal.recover(connection), *said))
     left = sql.recover(connection, texts, whole, clock.now())
     kept_journal.clear(connection)
     return left

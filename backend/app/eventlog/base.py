@@ -1,6 +1,6 @@
 """The contract of the event log's durable half: what is appended here survives a `kill -9`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from app.errors import StorageError
@@ -22,6 +22,14 @@ def tell(written: Written, error: Exception | None) -> None:
 
 Said = tuple[str, Sequence[Piece]]
 """A run, and what it said."""
+
+
+def by_run(said: Iterable[Said]) -> dict[str, list[Piece]]:
+    """All that each run said, in order."""
+    texts: dict[str, list[Piece]] = {}
+    for run_id, pieces in said:
+        texts.setdefault(run_id, []).extend(pieces)
+    return texts
 
 
 class Journal(Protocol):

@@ -156,9 +156,8 @@ class FileJournal:
             self._oldest = below
             self._trim()
         else:
-            log.warning(
-                "journal.not_trimmed", error=type(error).__name__
-            )  # it costs room only; the next trim tries again
+            # It costs room only, and the next trim tries again.
+            log.warning("journal.not_trimmed", error=type(error).__name__)
 
 
 def recover(path: Path) -> list[Said]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.database import Database, Write
 from app.errors import RunStopped, StorageError
-from app.eventlog.base import Entry, Written, tell
+from app.eventlog.base import Entry, Written, by_run, tell
 from app.models import Piece
 from app.telemetry import Timings
 
@@ -170,10 +170,8 @@ class _Erase(Write):
 
 def recover(connection: Connection, run_ids: Iterable[str]) -> dict[str, list[Piece]]:
     """What each of these runs had appended, in order."""
-    texts: dict[str, list[Piece]] = {}
-    for run_id, _, pieces in connection.exec_driver_sql(_AFTER, ([*run_ids], [0 for _ in run_ids])):
-        texts.setdefault(run_id, []).extend(_decode(pieces))
-    return texts
+    rows = connection.exec_driver_sql(_AFTER, ([*run_ids], [0 for _ in run_ids]))
+    return by_run((run_id, _decode(pieces)) for run_id, _, pieces in rows)
 
 
 def clear(connection: Connection, run_ids: Iterable[str]) -> None:

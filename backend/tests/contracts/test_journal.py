@@ -18,7 +18,7 @@ from app.errors import RunStopped, StorageFull
 from app.eventlog import file as in_file
 from app.eventlog import postgres as in_postgresql
 from app.eventlog import segments
-from app.eventlog.base import Journal
+from app.eventlog.base import Journal, by_run
 from app.models import Piece
 from tests.support.databases import ENGINES, append, count, fill_disk, free_disk, migrated
 from tests.support.waiting import until
@@ -34,10 +34,7 @@ class Kit(NamedTuple):
         """What recovery reads from what is kept now."""
         if isinstance(self.database, PostgresDatabase):
             return in_postgres(self.database)
-        found: dict[str, list[Piece]] = {}
-        for run_id, pieces in in_file.recover(self.path):  # as the system has it by now, which a kill does not touch
-            found.setdefault(run_id, []).extend(pieces)
-        return found
+        return by_run(in_file.recover(self.path))  # as the system has it by now, which a kill does not touch
 
     @property
     def path(self) -> Path:

@@ -18,6 +18,7 @@ from app.engines.sqlite_errors import storage_error
 from app.errors import StorageError, StorageFull
 from app.eventlog import file as in_file
 from app.eventlog import segments
+from app.eventlog.base import by_run
 from app.models import Piece
 from tests.support.databases import append
 from tests.support.waiting import until
@@ -31,10 +32,7 @@ class Kit(NamedTuple):
 
     def after_a_kill(self) -> dict[str, list[Piece]]:
         """What recovery reads from what is kept now."""
-        found: dict[str, list[Piece]] = {}
-        for run_id, pieces in in_file.recover(self.path):
-            found.setdefault(run_id, []).extend(pieces)
-        return found
+        return by_run(in_file.recover(self.path))
 
     def rows(self) -> int:
         """How many records it has."""
