@@ -12,12 +12,13 @@ Written = Callable[[Exception | None], None]
 costs more than all else that a journal does."""
 
 
-def tell(written: Written, error: Exception | None) -> None:
-    """Call it. One run's mistake keeps no other run of the commit from hearing."""
-    try:
-        written(error)
-    except Exception as broken:  # noqa: BLE001 - see above
-        log.error("journal.broke", error=type(broken).__name__, where=where(broken))
+def tell(waiting: Iterable[Written], error: Exception | None) -> None:
+    """Call each of them. One run's mistake keeps no other run of the commit from hearing."""
+    for written in waiting:
+        try:
+            written(error)
+        except Exception as broken:  # noqa: BLE001 - see above
+            log.error("journal.broke", error=type(broken).__name__, where=where(broken))
 
 
 Said = tuple[str, Sequence[Piece]]

@@ -128,8 +128,7 @@ class FileJournal:
             self.failures += 1
         if self._segment is not None and (self._segment.size >= SEGMENT_BYTES or self._segment.torn):
             self._part_from_segment()
-        for written in waiting:
-            tell(written, error)
+        tell(waiting, error)
 
     # ── Taking away ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -27,7 +27,7 @@ class LiveLog:
         self.usage: Usage | None = None
         self.note: str | None = None  # what a person may be told while nothing is said; not part of the log
         self._frames: dict[str, list[bytes]] = {}
-        self._bells: dict[Bell, None] = {}  # in the order they came
+        self._bells: tuple[Bell, ...] = ()  # in the order they came; made anew by who comes and goes, not by each token
         self.on_readers: Callable[[], None] | None = None
 
     # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -35,7 +35,8 @@ class LiveLog:
     def publish(self, pieces: Sequence[Piece]) -> None:
         """Show readers what has just become durable."""
         self.pieces.extend(pieces)
-        self.ring()
+        for bell in self._bells:
+            bell()
 
     def end(self, ending: Ending, usage: Usage | None) -> None:
         """Show readers the ending. Nothing follows it."""
@@ -51,7 +52,7 @@ class LiveLog:
 
     def ring(self) -> None:
         """Wake who waits."""
-        for bell in tuple(self._bells):
+        for bell in self._bells:
             bell()
 
     # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -63,13 +64,13 @@ class LiveLog:
 
     def listen(self, bell: Bell) -> None:
         """Call `bell` whenever there is news, until `unlisten`."""
-        self._bells[bell] = None
+        self._bells = (*(other for other in self._bells if other != bell), bell)
         if self.on_readers is not None:
             self.on_readers()
 
     def unlisten(self, bell: Bell) -> None:
         """Stop calling `bell`."""
-        self._bells.pop(bell, None)
+        self._bells = tuple(other for other in self._bells if other != bell)
         if self.on_readers is not None:
             self.on_readers()
 
@@ -88,12 +89,12 @@ class LiveLog:
             return index, max(0, cursor.offset - self.pieces[index].offset)
         return index, 0
 
-    def frames(self, name: str, encode: Callable[[int], bytes]) -> list[bytes]:
-        """The frames of all pieces in the wire format `name`: encoded once a run, shared by its readers."""
-        frames = self._frames.setdefault(name, [])
-        for index in range(len(frames), len(self.pieces)):
-            frames.append(encode(index))
-        return frames
+    def frames(self, name: str) -> list[bytes]:
+        """The frames of the first pieces in the wire format `name`, as many as a reader has needed yet.
+
+        They are encoded once a run and shared by its readers: whoever needs more adds them, in order.
+        """
+        return self._frames.setdefault(name, [])
 
     def _holds(self, cursor: Cursor) -> bool:
         if cursor.told:

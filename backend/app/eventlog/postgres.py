@@ -143,10 +143,10 @@ class _Append(Write):
     def settle(self, result: set[tuple[str, int]] | None, error: Exception | None) -> None:
         for (run_id, number), (_, written) in self._said.items():
             if error is None and result is not None and (run_id, number) in result:
-                tell(written, None)
+                tell((written,), None)
             else:
                 self._journal.again(run_id, number)
-                tell(written, error if error is not None else RunStopped())
+                tell((written,), error if error is not None else RunStopped())
 
 
 class _Erase(Write):

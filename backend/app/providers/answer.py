@@ -18,18 +18,18 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self.failure: ProviderError | None = None
+        self.finished = False  # the model said why it stopped: from here on an end of the stream is no accident
         self.over = False  # [DONE] was seen: nothing that follows counts
         self._decoder = SSEDecoder(MAX_LINE_BYTES)
         self._chunks = ChunkReader()
 
-    @property
-    def finished(self) -> bool:
-        """Whether the model said why it stopped: from here on an end of the stream is no accident."""
-        return self._chunks.finished
-
     def feed(self, received: bytes) -> list[Delta]:
         """The deltas that `received` completes."""
         deltas: list[Delta] = []
+        data = self._decoder.only(received)
+        if data is not None:
+            self._read(data, deltas)
+            return deltas
         try:
             self._take(self._decoder.feed(received), deltas)
         except LineTooLong:
@@ -61,16 +61,25 @@ class AnswerReader:
             if len(data) < MAX_DONE_BYTES and data.strip() == b"[DONE]":
                 deltas += self._chunks.flush()
                 if not self.finished:  # some servers say [DONE] and never why
-                    self._chunks.finished = True
+                    self.finished = True
                     deltas.append(FinishDelta("stop"))
                 self.over = True
                 return
-            if event.name in _NAMES and data and not data.isspace():  # an empty one is a heartbeat
-                try:
-                    self._chunks.read(data, deltas)
-                except ProviderError as error:
-                    self._fail(error)
-                    return
+            is_heartbeat = not data or data.isspace()
+            if event.name in _NAMES and not is_heartbeat and not self._read(data, deltas):
+                return
+
+    def _read(self, data: bytes, deltas: list[Delta]) -> bool:
+        chunks = self._chunks
+        try:
+            chunks.read(data, deltas)
+        except ProviderError as error:
+            self.finished = self.finished or chunks.finished
+            self._fail(error)
+            return False
+        if chunks.finished:
+            self.finished = True
+        return True
 
     def _fail(self, error: ProviderError) -> None:
         if self.finished:

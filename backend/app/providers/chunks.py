@@ -130,7 +130,7 @@ class ChunkReader:
                 self._half = ""
             else:
                 self._drop_half(deltas)
-        if _SURROGATE.search(text):
+        if not text.isascii() and _SURROGATE.search(text):
             if "\ud800" <= text[-1] <= "\udbff":
                 self._half, self._half_kind, text = text[-1], kind, text[:-1]
             text = _SURROGATE.sub("\ufffd", text)

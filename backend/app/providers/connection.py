@@ -69,7 +69,6 @@ class Response:
         self._held_bytes = 0
         self._take: Take | None = None
         self._waiting: Awaitable[None] | None = None  # for who takes, who has enough for now
-        self._busy = False  # that is waited for
         self._news: asyncio.Future[None] | None = None
         self._complete = False
         self._stopped = False
@@ -86,10 +85,8 @@ class Response:
             self._give()
             while self._waiting is not None or not self._is_over():
                 if self._waiting is not None:
-                    waiting, self._waiting = self._waiting, None
-                    self._busy = True
-                    await waiting
-                    self._busy = False
+                    await self._waiting
+                    self._waiting = None
                     self._connection.resume()
                     self._give()
                     continue
@@ -125,9 +122,11 @@ class Response:
         """More of the body."""
         if self._stopped or self._complete or self._error is not None:
             return
+        if self._take is not None and self._waiting is None and not self._held:
+            self._offer(self._take, data)
+            return
         self._held.append(data)
         self._held_bytes += len(data)
-        self._give()
         if self._held_bytes > MAX_HELD_BYTES:
             self._connection.pause()
 
@@ -142,13 +141,17 @@ class Response:
         return self._stopped or (ended and not self._held)
 
     def _give(self) -> None:
-        if self._take is None or self._busy or self._waiting is not None or not self._held:
+        """What was held, to who takes now."""
+        if self._take is None or not self._held:
             return
         data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         self._held.clear()
         self._held_bytes = 0
+        self._offer(self._take, data)
+
+    def _offer(self, take: Take, data: bytes) -> None:
         try:
-            self._waiting = self._take(data)
+            self._waiting = take(data)
         except BaseException as error:  # noqa: BLE001 - it belongs to who pours, not to the loop
             self._complete, self._error, self._take = False, error, None
             self._wake()
@@ -268,7 +271,8 @@ class Connection(asyncio.Protocol):
             self._fail(NotHttp())
             self.abort()
             return
-        self._pass_on()
+        if self._body:
+            self._pass_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed. That ends a body which has neither a length nor chunks (RFC 9112, 6.3)."""
@@ -282,9 +286,10 @@ class Connection(asyncio.Protocol):
         self._parser = self._asked = None  # the parser holds us, too
 
     def _pass_on(self) -> None:
-        if self._body:
-            data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._body.clear()
+        body = self._body
+        if body:
+            data = body[0] if len(body) == 1 else b"".join(body)
+            body.clear()
             self._response.received(data)
 
     # ── The parser (httptools) ──────────────────────────────────────────────────────────────────────────────────────

@@ -24,6 +24,7 @@ class ChangeReading:
     ) -> None:
         """A reading of this owner's changes after `number`; it is among `readers` as long as somebody reads it."""
         self.finished = False
+        self.behind = False
         self._readers = readers
         self._changes = changes
         self._owner_id = owner_id

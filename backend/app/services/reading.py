@@ -27,10 +27,12 @@ class Reading:
         self.headers = (("X-Run-Id", log.run_id), *wire.headers)
         self.heartbeat = wire.heartbeat
         self.finished = False
+        self.behind = False
         self._told = False  # the end
         self._log = log
         self._index, self._skip = log.locate(cursor)
         self._start = self._clamp(cursor)
+        self._frames = log.frames(wire.name)
         self._opened = False
         self._note: str | None = None
         self._delivered = delivered
@@ -56,12 +58,21 @@ class Reading:
 
     def take(self) -> bytes:
         """What is there to be written now, up to about `TAKE_BYTES`; nothing if there is no news."""
-        log, wire = self._log, self.wire
-        if self._index < len(log.pieces) and self._opened and not self._skip and log.note == self._note:
-            frames = log.frames(wire.name, self._encode)
-            if self._index == len(frames) - 1 and log.ending is None:  # one more: what happens for most tokens
-                self._index += 1
-                return frames[-1]
+        log, wire, index = self._log, self.wire, self._index
+        pieces = log.pieces
+        # One more, and nothing else: what happens for most tokens.
+        if (
+            index == len(pieces) - 1
+            and self._opened
+            and not self._skip
+            and log.ending is None
+            and log.note == self._note
+        ):
+            if index >= len(self._frames):
+                self._encode()
+            self._index = index + 1
+            self.behind = False
+            return self._frames[index]
         out: list[bytes] = []
         if not self._opened:
             self._opened = True
@@ -74,6 +85,7 @@ class Reading:
         if self._index == len(log.pieces) and log.ending is not None and not self.finished:
             out.append(wire.ending(log, self._start.told))
             self.finished = self._told = True
+        self.behind = self._index < len(log.pieces)
         return b"".join(out)
 
     def _take_pieces(self, out: list[bytes]) -> None:
@@ -82,16 +94,18 @@ class Reading:
             out.append(wire.rest(log.run_id, log.pieces[self._index], self._skip))
             self._index += 1
             self._skip = 0
-        frames = log.frames(wire.name, self._encode)
+        self._encode()
+        frames = self._frames
         size = 0
         while self._index < len(frames) and size < TAKE_BYTES:
             out.append(frames[self._index])
             size += len(frames[self._index])
             self._index += 1
 
-    def _encode(self, index: int) -> bytes:
-        pieces = self._log.pieces
-        return self.wire.piece(self.run_id, pieces[index - 1] if index else None, pieces[index])
+    def _encode(self) -> None:
+        frames, pieces = self._frames, self._log.pieces
+        for index in range(len(frames), len(pieces)):
+            frames.append(self.wire.piece(self.run_id, pieces[index - 1] if index else None, pieces[index]))
 
     def _place(self) -> str:
         if self._index == 0 or self._skip:

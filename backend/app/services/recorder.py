@@ -26,13 +26,12 @@ class Recorder:
         self._save_timeout = save_timeout
         self._lost = lost
         self._pending: list[Piece] = []
-        self._pending_chars = 0
-        self._in_flight: list[Piece] = []
+        self.pending_chars = 0  # beyond `MAX_PENDING_CHARS` upstream should wait until more is durable
+        self._in_flight: Sequence[Piece] = ()
         self._closed = False
         self._failing_since: float | None = None
         self._retry: asyncio.TimerHandle | None = None
-        self._settled = asyncio.Event()
-        self._settled.set()
+        self._settled: asyncio.Future[None] | None = None  # waited for; an event would be set and cleared each token
         self._part = -1
         self._kind: PartKind | None = None
         self._offset = 0
@@ -43,16 +42,13 @@ class Recorder:
             self._part += 1
             self._kind = kind
             self._offset = 0
-        pending = self._pending
-        if pending and pending[-1].part == self._part and len(pending[-1].text) + len(text) <= MAX_PIECE_CHARS:
-            last = pending[-1]
-            pending[-1] = Piece(last.part, last.kind, last.offset, last.text + text)
-        else:
-            pending.append(Piece(self._part, kind, self._offset, text))
+        piece = Piece(self._part, kind, self._offset, text)
         self._offset += len(text)
-        self._pending_chars += len(text)
-        if not self._in_flight:
-            self._write()
+        if self._in_flight or self._pending:
+            self._put_off(piece)
+        else:
+            self._in_flight = (piece,)
+            self._journal.append(self._log.run_id, self._in_flight, self._written)
 
     def go_on_after(self, pieces: Sequence[Piece]) -> None:
         """Begin after `pieces`, which stand in the log already: more of the same kind belongs to their last part."""
@@ -60,14 +56,11 @@ class Recorder:
             last = pieces[-1]
             self._part, self._kind, self._offset = last.part, last.kind, last.end
 
-    @property
-    def full(self) -> bool:
-        """Whether upstream should wait until more is durable."""
-        return self._pending_chars > MAX_PENDING_CHARS
-
     async def settled(self) -> None:
-        """Wait until no write is in flight and none is about to be tried again."""
-        await self._settled.wait()
+        """Wait until no write is in flight and none is about to be tried again. For the run's owner alone."""
+        while self._in_flight:
+            self._settled = asyncio.get_running_loop().create_future()
+            await self._settled
 
     def close(self) -> None:
         """Write nothing more but what is in flight. The owner calls this when the run ends; `rest` is what was left."""
@@ -75,9 +68,7 @@ class Recorder:
         if self._retry is not None:  # that write failed; what it held is `rest` now
             self._retry.cancel()
             self._retry = None
-            self._pending = self._in_flight + self._pending
-            self._in_flight = []
-            self._settled.set()
+            self._take_back()
 
     @property
     def rest(self) -> list[Piece]:
@@ -88,12 +79,20 @@ class Recorder:
         """The run is over: whoever was to be called is let go of, since that holds the run."""
         self._lost = _nobody
 
+    def _put_off(self, piece: Piece) -> None:
+        pending = self._pending
+        if pending and pending[-1].part == piece.part and len(pending[-1].text) + len(piece.text) <= MAX_PIECE_CHARS:
+            last = pending[-1]
+            pending[-1] = Piece(last.part, last.kind, last.offset, last.text + piece.text)
+        else:
+            pending.append(piece)
+        self.pending_chars += len(piece.text)
+
     def _write(self) -> None:
         if not self._in_flight:
             self._in_flight, self._pending = self._pending, []
-            self._pending_chars = 0
+            self.pending_chars = 0
         self._retry = None
-        self._settled.clear()
         self._journal.append(self._log.run_id, self._in_flight, self._written)
 
     def _written(self, error: Exception | None) -> None:
@@ -101,23 +100,30 @@ class Recorder:
             self._failed(error)
             return
         self._failing_since = None
-        pieces, self._in_flight = self._in_flight, []
+        pieces, self._in_flight = self._in_flight, ()
         self._log.publish(pieces)
         if self._pending and not self._closed:
             self._write()
-        else:
-            self._settled.set()
+        elif self._settled is not None:
+            self._settle()
 
     def _failed(self, error: Exception) -> None:
         loop = asyncio.get_running_loop()
         since = self._failing_since = self._failing_since if self._failing_since is not None else loop.time()
         again = isinstance(error, StorageError) and not isinstance(error, LeaseLost)
         if self._closed or not again or loop.time() - since >= self._save_timeout:
-            self._pending = self._in_flight + self._pending
-            self._in_flight = []
-            self._settled.set()
+            self._take_back()
             if not self._closed:
                 self._closed = True
                 self._lost(error)
             return
         self._retry = loop.call_later(RETRY_SECONDS, self._write)
+
+    def _take_back(self) -> None:
+        self._pending = [*self._in_flight, *self._pending]
+        self._in_flight = ()
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)

@@ -25,7 +25,7 @@ from app.models import (
 from app.services.asking import Candidate, ask
 from app.services.endings import ABANDONED, BROKEN, CANCELLED, INTERRUPTED, NOT_SAVED, TOO_LONG, TOO_SLOW
 from app.services.live_run import LiveRun
-from app.services.recorder import Recorder
+from app.services.recorder import MAX_PENDING_CHARS, Recorder
 from app.services.saving import Saver
 from app.services.transcript import fold, unfold
 from app.settings import Settings
@@ -49,6 +49,7 @@ class RunEngine:
         self._saver = Saver(store, settings, clock)
         self._journal = journal
         self._settings = settings
+        self._max_chars, self._max_live_bytes = settings.max_output_chars, settings.max_live_bytes
         self._clock = clock
         self._lives: dict[str, LiveRun] = {}
         self._live_bytes = 0
@@ -98,10 +99,7 @@ class RunEngine:
         """
         if self._draining:
             raise Draining
-        if (
-            len(self._lives) >= self._settings.max_runs
-            or self._live_bytes + self._prompt_bytes >= self._settings.max_live_bytes
-        ):
+        if len(self._lives) >= self._settings.max_runs or self._live_bytes + self._prompt_bytes >= self._max_live_bytes:
             raise TooManyRuns(
                 "The service is writing as many answers as it can. Try again in a moment.",
                 retry_after=RETRY_AFTER_SECONDS,
@@ -263,7 +261,7 @@ class RunEngine:
             live.progress = live.loop.time()
         if live.live_bytes > live.ceiling:
             return self._widen(live)
-        return live.recorder.settled() if live.recorder.full else None
+        return live.recorder.settled() if live.recorder.pending_chars > MAX_PENDING_CHARS else None
 
     def _take_text(self, live: LiveRun, kind: PartKind, text: str) -> None:
         if live.progress is None:
@@ -274,9 +272,9 @@ class RunEngine:
             if live.watchdog is not None:
                 live.watchdog.cancel()
             live.watchdog = live.loop.call_soon(self._watch, live)
-        room = self._settings.max_output_chars - live.chars
+        room = self._max_chars - live.chars
         size = len(text) if text.isascii() else len(text.encode())
-        if len(text) > room or self._live_bytes + size > self._settings.max_live_bytes:
+        if len(text) > room or self._live_bytes + size > self._max_live_bytes:
             live.finish_reason = "length"
             if room > 0 and len(text) > room:
                 live.recorder.add(kind, text[:room])

@@ -1,8 +1,10 @@
-"""The server's HTTP protocol with two bounds of ours: how large a request's head may be, how long it may take."""
+"""The server's HTTP protocol: two bounds of ours on a request's head, and a short way for the pieces of a body."""
 
 import asyncio
+from collections.abc import Callable
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 64 * 2**10  # four times the longest query, and room for headers
 HEAD_SECONDS = 15.0  # for a connection to say all of its first request's head; browsers that connect ahead come again
@@ -49,3 +51,24 @@ class BoundedHttp(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+def direct(send: Send) -> Callable[[bytes], bool] | None:
+    """What writes a piece of a chunked body, neither the first message nor the last, where `send` is uvicorn's own.
+
+    It does what `send` would, without the dictionary, the coroutine and the exception that ends it: they were a fifth
+    of all that a token cost in Python. False: nothing was written, and `send` is to be asked, since the socket is full
+    or closed, or the body is not in chunks. None: it is another server.
+    """
+    cycle = getattr(send, "__self__", None)
+    if type(cycle) is not RequestResponseCycle:
+        return None
+    flow, write = cycle.flow, cycle.transport.write
+
+    def write_chunk(data: bytes) -> bool:
+        if flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
+            return False
+        write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
+    return write_chunk

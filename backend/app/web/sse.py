@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.web.connections import Connections, abort
+from app.web.http import direct
 from app.web.middleware import SEND, TRANSPORT
 from app.web.notes import note
 
@@ -24,6 +25,7 @@ class Readable(Protocol):
     """What a stream is made of: take bytes until it is finished; between two takes that gave nothing, wait."""
 
     finished: bool
+    behind: bool  # the last take left something: so that nobody has to ask again after each token
     headers: tuple[tuple[str, str], ...]
     heartbeat: bytes
 
@@ -117,6 +119,7 @@ class EventStream(Response):
         self._transport: asyncio.WriteTransport | None = scope.get(TRANSPORT)
         # The server's own, if we know it: what lies between has nothing to do with frames, and would cost each of them.
         self._send: Send = scope.get(SEND, send)
+        self._direct = direct(self._send)
         self._wrote_at = self._loop.time()
         leaving = asyncio.create_task(self._until_gone(receive), name="reader-leaving")
         self._timer = self._loop.call_later(min(self._keepalive, self._send_timeout), self._tick)
@@ -143,7 +146,7 @@ class EventStream(Response):
     async def _write_all(self) -> None:
         """The response's task sleeps while whoever has news writes them, and sees to what they cannot wait for."""
         self._open = True
-        self._write()
+        self._ring()
         while not self._is_over():
             if self._stuck is None:
                 self._over = self._loop.create_future()
@@ -154,7 +157,7 @@ class EventStream(Response):
             await _Rest(stuck, self._blocker)
             self._wrote_at, self._sending_since = self._loop.time(), None
             self._open, self._taken = not self._ended, not self._left()
-            self._write()
+            self._ring()
         if self._failure is not None:
             raise self._failure
         if self._ended and self._taken:
@@ -162,29 +165,41 @@ class EventStream(Response):
             if self._transport is not None:
                 self._connections.flush(self._transport, self._send_timeout)
 
-    def _write(self) -> None:
-        """Write what there is, in whoever's turn of the loop this is, until there is no more or the socket is full."""
+    def _ring(self) -> None:
+        """Write what there is, in whoever's turn of the loop this is, until there is no more or the socket is full.
+
+        There is news, or the reader has gone. Others wait for their turn to hear it, so nothing is raised here.
+        """
         reading = self._reading
-        while self._open and not self._left():
-            data = reading.take()
-            if self._beat:
-                self._beat = False
-                data = data or reading.heartbeat
-            finished = reading.finished
-            if not data and not finished:
-                return
-            sending: Coroutine[Any, Any, None] = self._send(  # pyright: ignore[reportAssignmentType] - ASGI's are
-                {"type": "http.response.body", "body": data, "more_body": not finished}
-            )
-            self._wrote_at = self._loop.time()
-            self._ended = finished
-            try:
-                self._blocker = sending.send(None)
-            except StopIteration:
-                self._open, self._taken = not finished, True  # told now: the server counts an end as a reader's leaving
-            else:
-                self._stuck, self._open, self._sending_since = sending, False, self._wrote_at
+        try:
+            while self._open and not self._left():
+                data = reading.take()
+                if data and not reading.finished and self._direct is not None and self._direct(data):
+                    self._wrote_at = self._loop.time()
+                    if not reading.behind:
+                        return
+                elif data or reading.finished or self._beat:
+                    self._write(data or (reading.heartbeat if self._beat else b""), last=reading.finished)
+                else:
+                    return
+        except Exception as error:  # noqa: BLE001 - it belongs to the response's task, which raises it
+            self._failure, self._open = error, False
         self._wake()
+
+    def _write(self, data: bytes, *, last: bool) -> None:
+        """As a message of ASGI, whatever server there is; what has to wait is left to the response's task."""
+        self._beat = False
+        sending: Coroutine[Any, Any, None] = self._send(  # pyright: ignore[reportAssignmentType] - ASGI's are
+            {"type": "http.response.body", "body": data, "more_body": not last}
+        )
+        self._wrote_at = self._loop.time()
+        self._ended = last
+        try:
+            self._blocker = sending.send(None)
+        except StopIteration:
+            self._open, self._taken = not last, True  # told now: the server counts an end as a reader's leaving
+        else:
+            self._stuck, self._open, self._sending_since = sending, False, self._wrote_at
 
     def _is_over(self) -> bool:
         return (self._ended and self._stuck is None) or self._failure is not None or self._left()
@@ -192,14 +207,6 @@ class EventStream(Response):
     def _left(self) -> bool:
         """Whether the reader has gone: the server swallows what is written to a closed socket."""
         return self._gone or (self._transport is not None and self._transport.is_closing())
-
-    def _ring(self) -> None:
-        """There is news, or the reader has gone. Others wait for their turn to hear it, so nothing is raised here."""
-        try:
-            self._write()
-        except Exception as error:  # noqa: BLE001 - it belongs to the response's task, which raises it
-            self._failure, self._open = error, False
-            self._wake()
 
     def _wake(self) -> None:
         if self._over is not None and not self._over.done():

@@ -20,6 +20,7 @@ class Trial:
 
     def __init__(self, host: str) -> None:
         self.finished = False
+        self.behind = False
         self._host = host
         self._told = 0
         self._due = 1

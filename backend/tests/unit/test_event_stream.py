@@ -1,12 +1,17 @@
 """A reading as a response, under a server whose `send` waits: nothing twice, nothing out of order, whoever rings."""
 
 import asyncio
+import logging
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from starlette.types import Send
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.web.connections import Connections
+from app.web.http import direct
 from app.web.sse import EventStream, Pace
 
 Message = MutableMapping[str, Any]
@@ -17,6 +22,7 @@ class Frames:
 
     def __init__(self) -> None:
         self.finished = False
+        self.behind = False
         self.headers: tuple[tuple[str, str], ...] = ()
         self.heartbeat = b": beat\n\n"
         self.was_delivered = False
@@ -157,3 +163,91 @@ async def test_a_response_that_is_cancelled_while_the_server_waits_leaves_nothin
         await response
     await server.take()
     assert (server.bodies, reading.is_heard) == ([], False)
+
+
+# ── The short way ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Socket:
+    """What was written to it."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def pause_reading(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def cycle(socket: Socket, method: str = "GET") -> RequestResponseCycle:
+    """As uvicorn makes one for each request."""
+    transport = cast(asyncio.Transport, socket)
+    return RequestResponseCycle(
+        scope={"type": "http", "method": method},  # pyright: ignore[reportArgumentType] - `send` looks at no more
+        transport=transport,
+        flow=FlowControl(transport),
+        logger=logging.getLogger(),
+        access_logger=logging.getLogger(),
+        access_log=False,
+        default_headers=[],
+        message_event=asyncio.Event(),
+        expect_100_continue=False,
+        keep_alive=True,
+        on_response=lambda: None,
+    )
+
+
+async def started(socket: Socket, method: str = "GET") -> RequestResponseCycle:
+    """The same, and what its head wrote is forgotten."""
+    request = cycle(socket, method)
+    await request.send({"type": "http.response.start", "status": 200, "headers": []})
+    socket.written = b""
+    return request
+
+
+def way(request: RequestResponseCycle) -> Callable[[bytes], bool] | None:
+    """The short one of this request."""
+    return direct(cast(Send, request.send))
+
+
+async def test_the_short_way_writes_what_the_server_would_and_the_server_goes_on_from_there() -> None:
+    short, long = Socket(), Socket()
+    with_short, with_long = await started(short), await started(long)
+    write = way(with_short)
+    assert write is not None
+    for data in (b"data: 1\n\n", b"x" * 5000):
+        assert write(data)
+        await with_long.send({"type": "http.response.body", "body": data, "more_body": True})
+    for request in (with_short, with_long):
+        await request.send({"type": "http.response.body", "body": b"end", "more_body": False})
+    assert short.written == long.written
+    assert long.written.endswith(b"3\r\nend\r\n0\r\n\r\n")
+
+
+async def test_the_short_way_is_closed_while_the_socket_is_full_once_it_is_gone_and_without_chunks() -> None:
+    socket = Socket()
+    request = await started(socket)
+    write = way(request)
+    assert write is not None
+    request.flow.pause_writing()
+    assert not write(b"full")
+    request.flow.resume_writing()
+    request.disconnected = True
+    assert not write(b"gone")
+    request.disconnected = False
+    assert write(b"here")
+    assert socket.written == b"4\r\nhere\r\n"
+    of_head, of_unbegun = way(await started(Socket(), "HEAD")), way(cycle(Socket()))
+    assert of_head is not None
+    assert of_unbegun is not None
+    assert not of_head(b"no body")
+    assert not of_unbegun(b"no head yet")
+
+
+async def test_another_server_has_no_short_way() -> None:
+    assert direct(Slow().send) is None
