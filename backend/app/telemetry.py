@@ -4,11 +4,13 @@ Numbers come from where they are already. A counter is touched once a request, a
 what is held anyway (open streams, live text, what waits to be written) is read when somebody looks.
 """
 
+import json
 import logging
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -31,6 +33,8 @@ _COMMIT_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 _MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 RESUMES = ("resumed", "from_start", "replayed", "nothing_left", "not_found", "bad_cursor")
 
+M = TypeVar("M", Counter, Histogram)
+
 log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("chat")
 
 
@@ -45,7 +49,7 @@ def set_up() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False)
             if sys.stderr.isatty()
-            else structlog.processors.JSONRenderer(),
+            else structlog.processors.JSONRenderer(_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -55,6 +59,13 @@ def set_up() -> None:
         logger.handlers = []
         logger.propagate = False
         logger.disabled = True
+
+
+def _json(event: Mapping[str, object], **_: object) -> str:
+    try:
+        return msgspec.json.encode(event, enc_hook=repr).decode()
+    except (ValueError, OverflowError):  # half a surrogate pair, or a number beyond 64 bits
+        return json.dumps(event, default=repr)
 
 
 def where(error: BaseException) -> str:
@@ -180,6 +191,7 @@ class Metrics:
         """`models`: those that the operator named; of others, only `MAX_DISCOVERED` get a label of their own."""
         disable_created_metrics()  # a second line for each, which nobody asks for
         self._models = set(models)
+        self._series: dict[tuple[Counter | Histogram, tuple[str, ...]], Any] = {}
         self._room = MAX_DISCOVERED
         self._registry = registry = CollectorRegistry()
         self._duration = Histogram(
@@ -228,21 +240,21 @@ class Metrics:
     def ended(self, report: RunReport) -> None:
         """A run has ended."""
         run = report.run
-        self._runs.labels(run.status, report.code or NO_CODE).inc()
+        self._one(self._runs, run.status, report.code or NO_CODE).inc()
         for attempt in report.attempts:
-            self._attempts.labels(*self._named(attempt.model)).inc()
+            self._one(self._attempts, *self._named(attempt.model)).inc()
         model = ("chat", *self._named(run.model))
-        self._duration.labels(*model, report.code or "").observe(report.seconds)
+        self._one(self._duration, *model, report.code or "").observe(report.seconds)
         if report.first_text_seconds is not None:
-            self._first_text.labels(*model).observe(report.first_text_seconds)
+            self._one(self._first_text, *model).observe(report.first_text_seconds)
         if report.usage is not None:
             self.spent(run.model, report.usage)
 
     def spent(self, model: str, usage: Usage) -> None:
         """The provider said what something has cost."""
         labels = ("chat", *self._named(model))
-        self._tokens.labels(*labels, "input").observe(usage.input_tokens)
-        self._tokens.labels(*labels, "output").observe(usage.output_tokens)
+        self._one(self._tokens, *labels, "input").observe(usage.input_tokens)
+        self._one(self._tokens, *labels, "output").observe(usage.output_tokens)
 
     def recovered(self, runs: int) -> None:
         """A crash had left so many runs in the middle; they are interrupted now."""
@@ -259,6 +271,13 @@ class Metrics:
     def exposed(self) -> bytes:
         """All of it in Prometheus' text format. Reads files of the system; not for the loop's thread."""
         return generate_latest(self._registry)
+
+    def _one(self, metric: M, *labels: str) -> M:
+        """`metric.labels(…)`, which looks at each label of a series that it knows, every time."""
+        series: M | None = self._series.get((metric, labels))
+        if series is None:
+            self._series[metric, labels] = series = metric.labels(*labels)
+        return series
 
     def _named(self, model: str) -> tuple[str, str]:
         """Provider and model as labels: a bounded number of them, whatever endpoints list and clients ask for."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from app.errors import Invalid
 from app.models import ChatRequest
 from app.services.ai_service import Once
+from app.web.ask_route import AskRoute
 from app.web.deps import (
     Asker,
     CurrentAsking,
@@ -29,12 +30,6 @@ PATH = "/api/chat/stream"
 router = APIRouter(prefix="/api/chat", tags=["chat"], route_class=JsonRoute)
 
 
-@router.post(
-    "/stream",
-    summary="Ask, by POST",
-    response_class=Response,
-    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 409, 413, 415, 421, 422, 429, 503, 507)},
-)
 async def stream_chat(body: ChatRequest, asking: CurrentAsking) -> Response:
     """Ask a question and read the answer as it is made.
 
@@ -46,6 +41,17 @@ async def stream_chat(body: ChatRequest, asking: CurrentAsking) -> Response:
     if cursor is not None:
         return await read_from(services, principal, cursor, wire)
     return await read_started(services, principal, await services.ai.start(principal, body, once), wire)
+
+
+router.add_api_route(
+    "/stream",
+    stream_chat,
+    methods=["POST"],
+    summary="Ask, by POST",
+    response_class=Response,
+    responses={200: STREAM, 204: NOTHING_LEFT, **responses(400, 403, 404, 409, 413, 415, 421, 422, 429, 503, 507)},
+    route_class_override=AskRoute,
+)
 
 
 @router.get(

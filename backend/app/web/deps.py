@@ -4,10 +4,11 @@ import random
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, cast, get_args
 
 import msgspec
 from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 
 from app.cursor import Cursor
 from app.errors import BadCursor, Invalid, Malformed, NotAllowed, NotSignedIn, RunNotFound
@@ -182,7 +183,6 @@ async def _asking(
     idempotency_key: IdempotencyKey = None,
     format: FormatQuery = "chat",
 ) -> Asking:
-    # In one dependency, for the busiest of all routes: FastAPI does for each of them what it does for all of this.
     return Asking(
         await _may_chat(request),
         await _services(request),
@@ -193,6 +193,28 @@ async def _asking(
 
 
 CurrentAsking = Annotated[Asking, Depends(_asking)]
+
+
+async def asking(request: Request) -> Asking:
+    """What `CurrentAsking` is, for a route that FastAPI describes and does not serve (`web/ask_route.py`).
+
+    Raises:
+        RequestValidationError: its query asks for a format that there is not.
+    """
+    headers, query = request.headers, request.query_params
+    format = query.get("format", "chat")
+    if format not in get_args(Format):
+        wrong = {"type": "literal_error", "loc": ("query", "format"), "msg": "Input should be 'chat' or 'ui'"}
+        raise RequestValidationError([{**wrong, "input": format}])
+    return await _asking(
+        request,
+        headers.get("last-event-id"),
+        query.get("last_event_id"),
+        headers.get("idempotency-key"),
+        cast(Format, format),
+    )
+
+
 RequestOnce = Annotated[Once, Depends(_once)]
 RequestSpot = Annotated[Spot, Depends(_spot)]
 AnswerFormat = Annotated[WireFormat, Depends(_answer_format)]

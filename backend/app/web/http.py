@@ -16,6 +16,7 @@ class BoundedHttp(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = True
     _head_timer: asyncio.TimerHandle | None = None
+    _bells: tuple[Callable[[], None], ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """A client connects."""
@@ -26,6 +27,16 @@ class BoundedHttp(HttpToolsProtocol):
         """It has gone."""
         self._stop_timer()
         super().connection_lost(exc)
+        for bell in self._bells:
+            bell()
+
+    def listen(self, bell: Callable[[], None]) -> None:
+        """Have `bell` called once the client has gone."""
+        self._bells = (*self._bells, bell)
+
+    def unlisten(self, bell: Callable[[], None]) -> None:
+        """No longer."""
+        self._bells = tuple(other for other in self._bells if other != bell)
 
     def data_received(self, data: bytes) -> None:
         """More of what it says."""
@@ -51,6 +62,18 @@ class BoundedHttp(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+def protocol_of(send: Send) -> BoundedHttp | None:
+    """What tells that the client has gone, so that no task has to wait for it: a request's `send` knows the way to it.
+
+    None: only `receive` tells, since it is another server, or since some of the request's body is still to come.
+    """
+    cycle = getattr(send, "__self__", None)
+    if type(cycle) is not RequestResponseCycle or cycle.more_body:
+        return None
+    protocol = cycle.transport.get_protocol()
+    return protocol if isinstance(protocol, BoundedHttp) else None
 
 
 def direct(send: Send) -> Callable[[bytes], bool] | None:

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -348,6 +349,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
+@lru_cache(1024)  # clients come again, and taking an address apart is ten calls
 def _is_loopback(host: str) -> bool:
     try:
         address = ip_address(host)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.web.connections import Connections, abort
-from app.web.http import direct
+from app.web.http import direct, protocol_of
 from app.web.middleware import SEND, TRANSPORT
 from app.web.notes import note
 
@@ -121,7 +121,11 @@ class EventStream(Response):
         self._send: Send = scope.get(SEND, send)
         self._direct = direct(self._send)
         self._wrote_at = self._loop.time()
-        leaving = asyncio.create_task(self._until_gone(receive), name="reader-leaving")
+        protocol, leaving = protocol_of(self._send), None
+        if protocol is not None:
+            protocol.listen(self._leave)
+        else:
+            leaving = asyncio.create_task(self._until_gone(receive), name="reader-leaving")
         self._timer = self._loop.call_later(min(self._keepalive, self._send_timeout), self._tick)
         unwatch = self._watch(self._cut) if self._watch is not None else None
         self._reading.listen(self._ring)  # listen first, look second
@@ -139,7 +143,10 @@ class EventStream(Response):
             if unwatch is not None:
                 unwatch()
             self._timer.cancel()
-            leaving.cancel()
+            if protocol is not None:
+                protocol.unlisten(self._leave)
+            if leaving is not None:
+                leaving.cancel()
             if self._on_left is not None and not self._reading.finished:
                 self._on_left()
 
@@ -215,6 +222,9 @@ class EventStream(Response):
     async def _until_gone(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         self._gone = True
         self._wake()
 
@@ -243,8 +253,7 @@ class EventStream(Response):
         # Closing politely would wait for the very reader that takes nothing.
         if self._transport is not None:
             abort(self._transport)
-        self._gone = True
-        self._wake()
+        self._leave()
 
 
 class _Rest:
