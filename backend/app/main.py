@@ -69,6 +69,7 @@ from app.web import page, problems
 from app.web.connections import Connections
 from app.web.deps import Services
 from app.web.middleware import SEND, TRANSPORT, BodyLimit, Boundary, Envelope, Gate, Limits, transport_of
+from app.web.short_way import ShortWay
 from app.web.trial import Trials
 
 LAST_FRAMES_SECONDS = 2.0  # after the drain, for readers to be told how it ended
@@ -180,7 +181,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.describe(app)
     app.mount(pages.ASSETS, pages.assets())
     page.install(app, settings.page_folder)
-    # Added last stands outermost: envelope, gate, CORS, limits, boundary.
+    # Added last stands outermost: envelope, gate, CORS, limits, boundary, the short way.
+    app.add_middleware(ShortWay, route=chat.ROUTE, serve=chat.ask)
     app.add_middleware(Boundary)
     app.add_middleware(
         Limits,

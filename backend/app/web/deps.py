@@ -196,7 +196,7 @@ CurrentAsking = Annotated[Asking, Depends(_asking)]
 
 
 async def asking(request: Request) -> Asking:
-    """What `CurrentAsking` is, for a route that FastAPI describes and does not serve (`web/ask_route.py`).
+    """What `CurrentAsking` is, without FastAPI (`ShortWay`).
 
     Raises:
         RequestValidationError: its query asks for a format that there is not.

@@ -3,10 +3,15 @@
 import json
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
+
+M = TypeVar("M", bound=BaseModel)
 
 MAX_DIGITS = 20  # of an integer that fits 64 bits, sign and all
 MAX_NESTING = 16  # our own bodies have 3 levels
@@ -43,6 +48,35 @@ def check_is_json(request: Request) -> None:
     plain = request.headers.get("content-encoding", "identity").lower() == "identity"
     if media_type != "application/json" or not plain:
         raise HTTPException(415, "The body must be JSON: send it uncompressed, with Content-Type: application/json.")
+
+
+async def read_body(request: Request) -> Any:
+    """What the body says, as a `JsonRoute` reads it; None: nothing.
+
+    Raises:
+        HTTPException: 400 or 415; it broke off, it is not JSON, or it does not say that it is.
+    """
+    check_is_json(request)
+    try:
+        data = await request.body()
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The body broke off.") from error
+    return read_json(data) if data else None
+
+
+def model_of(value: Any, model: type[M]) -> M:
+    """`value` as a `model`, as a `JsonRoute` gives it to its endpoint.
+
+    Raises:
+        RequestValidationError: it is no such model.
+    """
+    if value is None:
+        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in wrong]) from error
 
 
 class JsonRequest(Request):

@@ -1,6 +1,6 @@
 """A refusal to problem+json (RFC 9457), at OpenAI's door to their shape, or to a page. Nothing else renders one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from html import escape
 from http import HTTPStatus
 from typing import Any
@@ -86,9 +86,16 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     """Have every error of `app`, which includes `routers`, rendered here."""
     routes = [*app.routes, *(route for router in routers for route in router.routes)]
     app.state.routes = [route for route in routes if isinstance(route, Route)]
-    app.add_exception_handler(ChatError, _chat_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def told(request: Request, error: Exception) -> JSONResponse:
+    """The response to `error`, as `install` has it made; what it does not know is raised again."""
+    for kind, handler in _HANDLERS.items():
+        if isinstance(error, kind):
+            return await handler(request, error)
+    raise error
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -209,6 +216,13 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 405:  # the router names the methods of one route only (RFC 9110, 15.5.6 wants all)
         response.headers["Allow"] = ", ".join(sorted(_methods(request) or _OF_FILES))
     return response
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Coroutine[Any, Any, JSONResponse]]] = {
+    ChatError: _chat_error,
+    RequestValidationError: _validation_error,
+    HTTPException: _http_error,
+}
 
 
 def _methods(request: Request) -> set[str]:
