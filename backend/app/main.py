@@ -182,7 +182,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.mount(pages.ASSETS, pages.assets())
     page.install(app, settings.page_folder)
     # Added last stands outermost: envelope, gate, CORS, limits, boundary, the short way.
-    app.add_middleware(ShortWay, route=chat.ROUTE, serve=chat.ask)
+    app.add_middleware(ShortWay, route=chat.ROUTE, serve=chat.ask, routed=tracing.routed)
     app.add_middleware(Boundary)
     app.add_middleware(
         Limits,

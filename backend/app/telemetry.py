@@ -4,11 +4,10 @@ Numbers come from where they are already. A counter is touched once a request, a
 what is held anyway (open streams, live text, what waits to be written) is read when somebody looks.
 """
 
-import json
 import logging
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -49,7 +48,7 @@ def set_up() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False)
             if sys.stderr.isatty()
-            else structlog.processors.JSONRenderer(_json),
+            else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -59,13 +58,6 @@ def set_up() -> None:
         logger.handlers = []
         logger.propagate = False
         logger.disabled = True
-
-
-def _json(event: Mapping[str, object], **_: object) -> str:
-    try:
-        return msgspec.json.encode(event, enc_hook=repr).decode()
-    except (ValueError, OverflowError):  # half a surrogate pair, or a number beyond 64 bits
-        return json.dumps(event, default=repr)
 
 
 def where(error: BaseException) -> str:

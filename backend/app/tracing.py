@@ -69,6 +69,13 @@ class Tracing:
         if self._sdk is not None:
             await asyncio.to_thread(self._sdk.shutdown)
 
+    def routed(self, method: str, path: str) -> None:
+        """Which route the request at hand has come to: what its span is called by, as FastAPI's routing would."""
+        if self._tracer is not None:
+            span = trace.get_current_span()
+            span.set_attribute("http.route", path)
+            span.update_name(f"{method} {path}")
+
     def ended(self, report: RunReport) -> None:
         """A run has ended: its span, linked to the request that started it, which it may have outlived."""
         if self._tracer is None:

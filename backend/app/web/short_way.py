@@ -18,11 +18,18 @@ class ShortWay:
     (decision 0016).
     """
 
-    def __init__(self, app: ASGIApp, route: APIRoute, serve: Callable[[Request], Awaitable[Response]]) -> None:
-        """`route` is looked at for its path and its methods; `serve` does what its endpoint does."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        route: APIRoute,
+        serve: Callable[[Request], Awaitable[Response]],
+        routed: Callable[[str, str], None],
+    ) -> None:
+        """`serve` does what the endpoint of `route` does; `routed` is told the method and the path of each request."""
         self._app = app
         self._route = route
         self._serve = serve
+        self._routed = routed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
@@ -31,6 +38,7 @@ class ShortWay:
             await self._app(scope, receive, send)
             return
         scope["route"], scope["path_params"] = route, {}
+        self._routed(scope["method"], route.path)
         response = await self._answer(Request(scope, receive, send))
         await response(scope, receive, send)
 

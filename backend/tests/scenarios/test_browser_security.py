@@ -13,7 +13,7 @@ from tests.support.server import Server
 from tests.support.upstream import Upstream
 from tests.support.waiting import until
 
-OPENED = '"path":"/opened"'
+OPENED = '"path": "/opened"'
 OUTCOME = """
 ([tag, url]) => new Promise((tell) => {
   const element = document.createElement(tag);
