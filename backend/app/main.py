@@ -45,7 +45,6 @@ from app.routers import (
 )
 from app.services.account_service import AccountService
 from app.services.ai_service import AIService
-from app.services.attempts import Attempts
 from app.services.budgets import Budgets
 from app.services.change_feed import ChangeFeed
 from app.services.conversation_service import ConversationService
@@ -207,18 +206,12 @@ async def _open(
 ) -> Services:
     """Everything in the order it needs: what is opened last is closed first."""
     storage = await storages.opened(settings, stack)
-    database, clock, changes, store, sharing = (
-        storage.database,
-        storage.clock,
-        storage.changes,
-        storage.store,
-        storage.sharing,
-    )
+    database, clock, changes, sharing = storage.database, storage.clock, storage.changes, storage.sharing
     conversations = SqlConversations(database, changes, clock)
     catalog = Catalogue(plan, settings)
     catalog.start()
     stack.push_async_callback(catalog.close)
-    engine = RunEngine(store, storage.journal, settings, clock)
+    engine = RunEngine(storage.store, storage.journal, settings, clock)
     stack.push_async_callback(engine.close)
     people = SqlAccounts(database, clock.now)
     kept = people if settings.accounts else None
@@ -226,7 +219,7 @@ async def _open(
     if settings.accounts:
         prices.start()
     stack.push_async_callback(prices.close)
-    budgets = Budgets(store, SqlUsages(database, clock), prices, kept, settings, clock)
+    budgets = Budgets(storage.store, SqlUsages(database, clock), prices, kept, settings, clock)
     titles = Titles(budgets, conversations, catalog, settings)
     engine.on_ended.append(titles.ended)
     stack.push_async_callback(titles.close)
@@ -238,7 +231,7 @@ async def _open(
     imports = ImportService(transfers, conversations, settings.max_output_chars)
     sweeper = Sweeper(
         [
-            store.sweep,
+            storage.store.sweep,
             people.sweep,
             conversations.bury_forgotten,
             conversations.erase,
@@ -253,10 +246,14 @@ async def _open(
     watchers.numbers.watch(lambda: _held(settings, engine, storage, connections))
     watchers.attach(engine, titles, storage.left)
     planner = Planner(conversations, catalog, settings, clock)
-    ai = AIService(store, engine, planner, catalog, budgets, settings, clock)
+    ai = AIService(storage.store, engine, planner, catalog, budgets, settings, clock)
     ai.following = sharing.following if sharing is not None else None
     talks = ConversationService(conversations, SqlSearch(database), engine, catalog, clock)
-    attempts = Attempts()
+    attempts = None
+    if settings.accounts:
+        from app.services.attempts import Attempts  # noqa: PLC0415 - 2 MB that few need
+
+        attempts = Attempts()
     entrance = AccountService(kept, passwords, gatekeeper, engine, attempts, settings, clock)
     issuer = await _issuer(settings, clock, stack)
     if sharing is not None:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from app.account_bodies import (
     DeedBody,
@@ -50,14 +50,17 @@ from app.errors import (
     WrongPassword,
 )
 from app.models import Principal
-from app.services.attempts import Attempts
 from app.services.endings import CANCELLED
 from app.services.gatekeeper import KEY_PREFIX, Gatekeeper, digest
 from app.services.run_engine import RunEngine
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from app.services.attempts import Attempts
+
 T = TypeVar("T")
 
+_NONE = "There are no accounts here. ACCOUNTS=1 turns them on."
 DAY_MILLISECONDS = 24 * 3600 * 1000
 SHOWN_CHARS = len(KEY_PREFIX) + 4  # of a key: enough to know it by
 MAX_KEYS = 100  # of one user
@@ -81,24 +84,30 @@ class AccountService:
         hasher: Hasher,
         gatekeeper: Gatekeeper,
         engine: RunEngine,
-        attempts: Attempts,
+        attempts: "Attempts | None",
         settings: Settings,
         clock: Clock,
     ) -> None:
-        """Without `accounts` there are none: every address here says so."""
+        """Without `accounts` and `attempts` there are none: every address here says so."""
         self._kept = accounts
         self._hasher = hasher
         self._gatekeeper = gatekeeper
         self._engine = engine
         self._settings = settings
         self._clock = clock
-        self._attempts = attempts
+        self._counted = attempts
 
     @property
     def _accounts(self) -> Accounts:
         if self._kept is None:
-            raise NotFound("There are no accounts here. ACCOUNTS=1 turns them on.")
+            raise NotFound(_NONE)
         return self._kept
+
+    @property
+    def _attempts(self) -> "Attempts":
+        if self._counted is None:
+            raise NotFound(_NONE)
+        return self._counted
 
     # ── In and out ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,8 +13,10 @@ from app.accounts.base import Challenge, Issuer
 from app.clock import Clock
 from app.errors import Invalid, IssuerUntrusted, NotFound, SignInDeclined, SignInExpired
 from app.services.account_service import AccountService, SignedIn
-from app.services.attempts import Attempts
 from app.telemetry import log
+
+if TYPE_CHECKING:
+    from app.services.attempts import Attempts
 
 CALLBACK = "/auth/oidc/callback"  # outside /api/: the browser is sent here by another site
 JOURNEY_SECONDS = 600  # to sign in there, with a password manager and a second factor
@@ -68,9 +71,9 @@ class OidcService:
     """The way to an OpenID provider and back."""
 
     def __init__(
-        self, issuer: Issuer | None, address: str, accounts: AccountService, attempts: Attempts, clock: Clock
+        self, issuer: Issuer | None, address: str, accounts: AccountService, attempts: "Attempts | None", clock: Clock
     ) -> None:
-        """`address` is the issuer's. Without `issuer` there is no way."""
+        """`address` is the issuer's. Without `issuer` and `attempts` there is no way."""
         self._issuer = issuer
         self._address = address
         self._accounts = accounts
@@ -89,7 +92,7 @@ class OidcService:
             TooManyAttempts: from this peer.
             IssuerUnavailable, IssuerUntrusted: nobody knows the way.
         """
-        if self._issuer is None:
+        if self._issuer is None or self._attempts is None:
             raise NotFound("There is no OpenID provider here. OIDC_ISSUER names one.")
         if len(next) > MAX_NEXT_CHARS or not _LOCAL.fullmatch(next) or next.startswith(_OURS):
             raise Invalid("query.next: it must be a path of one of our pages, such as /.")
@@ -115,7 +118,7 @@ class OidcService:
             Suspended, InvitationNeeded: they may not come in.
             TooManyAttempts: from this peer.
         """
-        if self._issuer is None:
+        if self._issuer is None or self._attempts is None:
             raise NotFound("There is no OpenID provider here. OIDC_ISSUER names one.")
         await self._attempts.check(peer=peer)
         journey = self._ended(came)
