@@ -124,19 +124,22 @@ class ChunkReader:
             deltas.append(FinishDelta(_FINISH.get(choice.finish_reason, "other")))
 
     def _say(self, kind: PartKind, text: str, deltas: list[Delta]) -> None:
+        make = TextDelta if kind == "text" else ReasoningDelta
+        if text.isascii() and not self._half and len(text) <= MAX_PIECE_CHARS and "\x00" not in text:
+            deltas.append(make(text))  # nothing to mend: what happens for most tokens
+            return
         if self._half:
             if kind == self._half_kind and "\udc00" <= text[0] <= "\udfff":
                 text = (self._half + text[0]).encode("utf-16", "surrogatepass").decode("utf-16") + text[1:]
                 self._half = ""
             else:
                 self._drop_half(deltas)
-        if not text.isascii() and _SURROGATE.search(text):
+        if _SURROGATE.search(text):
             if "\ud800" <= text[-1] <= "\udbff":
                 self._half, self._half_kind, text = text[-1], kind, text[:-1]
             text = _SURROGATE.sub("\ufffd", text)
         if "\x00" in text:
             text = text.replace("\x00", "\ufffd")
-        make = TextDelta if kind == "text" else ReasoningDelta
         if len(text) <= MAX_PIECE_CHARS:
             if text:
                 deltas.append(make(text))

@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
@@ -119,6 +120,7 @@ class Client:
             self._free.pop(connection.origin, None)
 
 
+@lru_cache(64)  # there are few endpoints, and each is asked again and again
 def _place(url: str) -> tuple[Origin, str]:
     parts = urlsplit(url)
     secure, host = parts.scheme == "https", parts.hostname or ""

@@ -1,17 +1,21 @@
 """Log to message and back: pure functions over values."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
-from app.models import MAX_PIECE_CHARS, Part, Piece
+from app.models import MAX_PIECE_CHARS, Part, PartKind, Piece
 
 
 def fold(pieces: Iterable[Piece]) -> tuple[Part, ...]:
     """The parts that `pieces`, whole and in order, make up."""
-    return tuple(
-        Part(kind, "".join(piece.text for piece in group))
-        for (_, kind), group in groupby(pieces, key=lambda piece: (piece.part, piece.kind))
-    )
+    parts: list[tuple[PartKind, list[str]]] = []
+    number = -1
+    texts: list[str] = []
+    for piece in pieces:
+        if piece.part != number:
+            number, texts = piece.part, []
+            parts.append((piece.kind, texts))
+        texts.append(piece.text)
+    return tuple(Part(kind, "".join(texts)) for kind, texts in parts)
 
 
 def whole(prefix: Sequence[Part], pieces: Iterable[Piece]) -> tuple[Part, ...]:

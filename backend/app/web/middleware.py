@@ -3,13 +3,13 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +34,8 @@ _PLAIN_PATH = re.compile("[A-Za-z0-9/_.-]{1,100}")
 
 
 _Fields = dict[str, list[str]]
+_Header = tuple[bytes, bytes]
+_OURS = {b"x-content-type-options": b"nosniff", b"referrer-policy": b"same-origin"}
 
 
 def _fields(scope: Scope) -> _Fields:
@@ -82,12 +84,7 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Request-Id", request_id)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "same-origin"
-                if is_api(scope):
-                    headers.setdefault("Cache-Control", "no-store")  # what people said is in no cache
+                message["headers"] = _enveloped(message.get("headers", ()), request_id, private=is_api(scope))
             await send(message)
 
         try:
@@ -117,6 +114,17 @@ class Envelope:
             for message in failed:
                 await send(message)
             raise
+
+
+def _enveloped(headers: Sequence[_Header], request_id: str, *, private: bool) -> list[_Header]:
+    """`headers` and ours, in one pass: Starlette's own are searched for each that is set."""
+    ours = dict(_OURS)
+    names = {name for name, _ in headers}
+    if b"x-request-id" not in names:
+        ours[b"x-request-id"] = request_id.encode()
+    if private and b"cache-control" not in names:
+        ours[b"cache-control"] = b"no-store"  # what people said is in no cache
+    return [*((name, value) for name, value in headers if name not in _OURS), *ours.items()]
 
 
 class Gate:
