@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohappyeyeballs
 
+from app.batch import Batch
 from app.providers.connection import Connection, Origin, Response
 
 HAPPY_EYEBALLS_SECONDS = 0.25  # RFC 8305, 5: before the next address is tried beside the one that is silent
@@ -30,6 +31,7 @@ class Client:
         self._keeps = keeps
         self._free: dict[Origin, list[Connection]] = {}
         self._all: set[Connection] = set()
+        self.inbox: Batch[tuple[Connection, bytes]] = Batch(_take)
         self._tls: ssl.SSLContext | None = None  # made when it is needed
 
     async def ask(
@@ -65,6 +67,7 @@ class Client:
             connection.abort()
 
     def _reuse(self, origin: Origin) -> Connection | None:
+        self.inbox.work_off()  # a connection that gave something though nothing was asked is none to be used
         free = self._free.get(origin, [])
         while free:
             connection = free.pop()
@@ -118,6 +121,11 @@ class Client:
             free.remove(connection)
         if not free:
             self._free.pop(connection.origin, None)
+
+
+def _take(given: tuple[Connection, bytes]) -> None:
+    connection, data = given
+    connection.take(data)
 
 
 @lru_cache(64)  # there are few endpoints, and each is asked again and again

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol, cast
 
 import httptools
 
+from app.batch import Batch
+
 KEEPALIVE_SECONDS = 4  # below the 5 s after which common servers close an idle connection: a stale one fails a run
 LINGER_SECONDS = 1  # for the last bytes of a response that is over; a new connection costs more than the wait
 # Of a body, for who has enough for now; then the socket is left alone. Not sooner: what is left in it when an endpoint
@@ -44,6 +46,9 @@ class Origin(NamedTuple):
 
 class Owner(Protocol):
     """Who has connections, and is told what becomes of them."""
+
+    inbox: Batch[tuple["Connection", bytes]]
+    """Where it puts what the socket gave, to `take` it."""
 
     def opened(self, connection: "Connection") -> None:
         """It can be closed from now on."""
@@ -256,6 +261,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """It gave something."""
+        self._owner.inbox.add((self, data))
+
+    def take(self, data: bytes) -> None:
+        """What it gave, in its order."""
         if self._parser is None:  # nothing was asked
             self.abort()
             return
@@ -276,6 +285,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed. That ends a body which has neither a length nor chunks (RFC 9112, 6.3)."""
+        self._owner.inbox.work_off()  # what it gave last
         self._cancel_timer()
         self._owner.closed(self)
         ends = self._answered and exc is None and not self._aborted and not _is_framed(self._response.headers)

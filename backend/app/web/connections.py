@@ -6,6 +6,8 @@ import struct
 from collections import Counter
 from contextlib import suppress
 
+from app.batch import Batch
+
 LOOK_SECONDS = 0.5  # between two looks at what a reader has yet to take after the end
 
 
@@ -18,12 +20,19 @@ def abort(transport: asyncio.WriteTransport) -> None:
     transport.abort()
 
 
+def _write(piece: tuple[asyncio.WriteTransport, bytes]) -> None:
+    transport, data = piece
+    if not transport.is_closing():
+        transport.write(data)
+
+
 class Connections:
     """Every connection that is in a request, or whose last response is not wholly taken."""
 
     def __init__(self) -> None:
         self.streams: Counter[str] = Counter()  # open event streams, by what they carry
         self.slow = 0  # readers that were cut off since they took nothing
+        self.outbox: Batch[tuple[asyncio.WriteTransport, bytes]] = Batch(_write)
         self._open: Counter[asyncio.WriteTransport] = Counter()
         self._flushing: dict[asyncio.WriteTransport, asyncio.TimerHandle] = {}
 

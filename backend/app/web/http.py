@@ -6,6 +6,10 @@ from collections.abc import Callable
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.batch import Batch
+
+Outbox = Batch[tuple[asyncio.WriteTransport, bytes]]
+
 MAX_HEAD_BYTES = 64 * 2**10  # four times the longest query, and room for headers
 HEAD_SECONDS = 15.0  # for a connection to say all of its first request's head; browsers that connect ahead come again
 
@@ -76,22 +80,28 @@ def protocol_of(send: Send) -> BoundedHttp | None:
     return protocol if isinstance(protocol, BoundedHttp) else None
 
 
-def direct(send: Send) -> Callable[[bytes], bool] | None:
+def direct(send: Send, outbox: Outbox) -> Callable[[bytes, bool], bool] | None:
     """What writes a piece of a chunked body, neither the first message nor the last, where `send` is uvicorn's own.
 
     It does what `send` would, without the dictionary, the coroutine and the exception that ends it: they were a fifth
-    of all that a token cost in Python. False: nothing was written, and `send` is to be asked, since the socket is full
-    or closed, or the body is not in chunks. None: it is another server.
+    of all that a token cost in Python. The piece goes by way of `outbox`, or at once if told that there is `more`.
+    False: nothing was written, and `send` is to be asked, since the socket is full or closed, or the body is not in
+    chunks. None: it is another server.
     """
     cycle = getattr(send, "__self__", None)
     if type(cycle) is not RequestResponseCycle:
         return None
-    flow, write = cycle.flow, cycle.transport.write
+    flow, transport = cycle.flow, cycle.transport
 
-    def write_chunk(data: bytes) -> bool:
+    def write_chunk(data: bytes, more: bool) -> bool:
         if flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
             return False
-        write(b"%x\r\n%b\r\n" % (len(data), data))
+        chunk = b"%x\r\n%b\r\n" % (len(data), data)
+        if more:  # else a whole log might wait there, and the socket be full without anybody knowing
+            outbox.work_off()
+            transport.write(chunk)
+        else:
+            outbox.add((transport, chunk))
         return True
 
     return write_chunk

@@ -119,7 +119,7 @@ class EventStream(Response):
         self._transport: asyncio.WriteTransport | None = scope.get(TRANSPORT)
         # The server's own, if we know it: what lies between has nothing to do with frames, and would cost each of them.
         self._send: Send = scope.get(SEND, send)
-        self._direct = direct(self._send)
+        self._direct = direct(self._send, self._connections.outbox)
         self._wrote_at = self._loop.time()
         protocol, leaving = protocol_of(self._send), None
         if protocol is not None:
@@ -181,7 +181,7 @@ class EventStream(Response):
         try:
             while self._open and not self._left():
                 data = reading.take()
-                if data and not reading.finished and self._direct is not None and self._direct(data):
+                if data and not reading.finished and self._direct is not None and self._direct(data, reading.behind):
                     self._wrote_at = self._loop.time()
                     if not reading.behind:
                         return
@@ -196,6 +196,7 @@ class EventStream(Response):
     def _write(self, data: bytes, *, last: bool) -> None:
         """As a message of ASGI, whatever server there is; what has to wait is left to the response's task."""
         self._beat = False
+        self._connections.outbox.work_off()  # what was written before it
         sending: Coroutine[Any, Any, None] = self._send(  # pyright: ignore[reportAssignmentType] - ASGI's are
             {"type": "http.response.body", "body": data, "more_body": not last}
         )

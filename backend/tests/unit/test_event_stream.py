@@ -10,8 +10,9 @@ from starlette.types import Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from app.batch import Batch
 from app.web.connections import Connections
-from app.web.http import direct
+from app.web.http import Outbox, direct
 from app.web.sse import EventStream, Pace
 
 Message = MutableMapping[str, Any]
@@ -210,15 +211,26 @@ async def started(socket: Socket, method: str = "GET") -> RequestResponseCycle:
     return request
 
 
-def way(request: RequestResponseCycle) -> Callable[[bytes], bool] | None:
+def way(request: RequestResponseCycle, *, more: bool = False) -> Callable[[bytes], bool] | None:
     """The short one of this request."""
-    return direct(cast(Send, request.send))
+    outbox: Outbox = Batch(lambda piece: piece[0].write(piece[1]))
+    write = direct(cast(Send, request.send), outbox)
+    if write is None:
+        return None
+
+    def write_now(data: bytes) -> bool:
+        written = write(data, more)
+        outbox.work_off()
+        return written
+
+    return write_now
 
 
-async def test_the_short_way_writes_what_the_server_would_and_the_server_goes_on_from_there() -> None:
+@pytest.mark.parametrize("more", [True, False])
+async def test_the_short_way_writes_what_the_server_would_and_the_server_goes_on_from_there(more: bool) -> None:
     short, long = Socket(), Socket()
     with_short, with_long = await started(short), await started(long)
-    write = way(with_short)
+    write = way(with_short, more=more)
     assert write is not None
     for data in (b"data: 1\n\n", b"x" * 5000):
         assert write(data)
@@ -250,4 +262,4 @@ async def test_the_short_way_is_closed_while_the_socket_is_full_once_it_is_gone_
 
 
 async def test_another_server_has_no_short_way() -> None:
-    assert direct(Slow().send) is None
+    assert direct(Slow().send, Batch(lambda _: None)) is None
