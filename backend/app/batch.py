@@ -12,7 +12,7 @@ class Batch(Generic[T]):
 
     Reading from sockets, decoding, telling readers and writing to sockets are long stretches of code each. A token at a
     time would have them push each other out of the processor's caches: that was a tenth of what a token costs (decision
-    0016). No timer holds anything up.
+    0025). No timer holds anything up.
     """
 
     def __init__(self, work: Callable[[T], None]) -> None:

@@ -15,7 +15,7 @@ class ShortWay:
 
     Between this place and an endpoint FastAPI and Starlette have a dozen layers. They find the route, which is known
     here, and its parameters, which are few: a fifth of what a question costs, and some of what an open stream holds
-    (decision 0016).
+    (decision 0025).
     """
 
     def __init__(

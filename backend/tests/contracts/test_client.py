@@ -310,3 +310,36 @@ async def test_an_address_is_sent_as_it_must_be(client: Client) -> None:
         lines = heads[0].split(b"\r\n")
         assert lines[0] == b"GET /%EB%AA%A8%EB%8D%B8%20a?b=%EA%B0%80 HTTP/1.1"
         assert lines[1] == b"Host: " + address.removeprefix("http://").encode()
+
+
+async def test_what_a_free_connection_says_is_never_the_next_answer(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next question comes in the very turn of the loop in which the socket gave what nobody had asked for."""
+    speaks, next_one = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        body = b"%d" % one.connections
+        writer.write(OK + b"Content-Length: 1\r\n\r\n" + body)
+        await speaks.wait()
+        writer.write(OK + b"Content-Length: 6\r\n\r\nforged")
+        await reader.read()
+
+    async with endpoint(serve) as one:
+        assert await poured(await asked(client, one)) == b"1"
+        given = connections.Connection.data_received
+
+        def and_ask(self: connections.Connection, data: bytes) -> None:
+            next_one.set()  # who waits for it goes on before what was given is looked at
+            given(self, data)
+
+        async def ask_next() -> bytes:
+            await next_one.wait()
+            monkeypatch.undo()
+            return await poured(await asked(client, one))
+
+        following = asyncio.create_task(ask_next())
+        monkeypatch.setattr(connections.Connection, "data_received", and_ask)
+        speaks.set()
+        assert await asyncio.wait_for(following, 5) == b"2"
