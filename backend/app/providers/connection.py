@@ -16,6 +16,7 @@ LINGER_SECONDS = 1  # for the last bytes of a response that is over; a new conne
 # Of a body, for who has enough for now; then the socket is left alone. Not sooner: what is left in it when an endpoint
 # closes may be lost, and it is paid for.
 MAX_HELD_BYTES = 256 * 2**10
+MAX_READ_BYTES = 32 * 2**10  # that wait for the loop's next turn; tokens come in hundreds
 MAX_HEAD_BYTES = 64 * 2**10  # of a response's status line and headers, as our own server takes of a request
 
 Take = Callable[[bytes], Awaitable[None] | None]
@@ -189,12 +190,15 @@ class Connection(asyncio.Protocol):
 
     def ask(self, request: bytes) -> "asyncio.Future[Response]":
         """Send a request; the future is done once the head of its response is here."""
+        self._owner.inbox.work_off()  # what it gave unasked is no answer
         self._cancel_timer()
         self._parser = httptools.HttpResponseParser(self)
         self._response = Response(self)
         self._answered, self._left, self._head_bytes = False, False, 0
         self._asked = asyncio.get_running_loop().create_future()
-        if self._transport is not None:
+        if self._transport is None or self._transport.is_closing():
+            self._asked.set_exception(Broken())
+        else:
             self._transport.write(request)
         return self._asked
 
@@ -262,6 +266,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """It gave something."""
         self._owner.inbox.add((self, data))
+        if len(data) > MAX_READ_BYTES:  # there may be much more: whoever has enough must be able to say so now
+            self._owner.inbox.work_off()
 
     def take(self, data: bytes) -> None:
         """What it gave, in its order."""

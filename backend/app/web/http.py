@@ -77,7 +77,10 @@ def protocol_of(send: Send) -> BoundedHttp | None:
     if type(cycle) is not RequestResponseCycle or cycle.more_body:
         return None
     protocol = cycle.transport.get_protocol()
-    return protocol if isinstance(protocol, BoundedHttp) else None
+    if not isinstance(protocol, BoundedHttp):
+        return None
+    cycle.flow.resume_reading()  # as `receive` does: a large body has stopped it, and then nobody sees a client go
+    return protocol
 
 
 def direct(send: Send, outbox: Outbox) -> Callable[[bytes, bool], bool] | None:

@@ -73,7 +73,7 @@ def model_of(value: Any, model: type[M]) -> M:
     if value is None:
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, from_attributes=True)  # as FastAPI does: the same words for the same mistake
     except ValidationError as error:
         wrong = error.errors(include_url=False)
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in wrong]) from error

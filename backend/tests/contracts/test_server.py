@@ -1,14 +1,16 @@
-"""The server's door: a crowd is not let in one by one."""
+"""The server's door: a crowd is not let in one by one, and who leaves is seen to leave."""
 
 import asyncio
 import contextlib
 import socket
 
+import pytest
 import uvicorn
 import uvloop
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
-from app.web.http import BoundedHttp
+from app.web.http import BoundedHttp, protocol_of
 from app.web.server import ACCEPTED_AT_ONCE, Server
 from tests.support.waiting import until
 
@@ -39,3 +41,54 @@ async def turns_for_a_crowd() -> int:
 async def test_a_crowd_is_let_in_several_at_a_time() -> None:
     turns = await asyncio.to_thread(uvloop.run, turns_for_a_crowd())  # the loop that it is served by
     assert turns <= 2 * CROWD / ACCEPTED_AT_ONCE
+
+
+def received(client: socket.socket) -> bytes:
+    """What is there for it to take."""
+    with contextlib.suppress(BlockingIOError):
+        return client.recv(1000, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    return b""
+
+
+async def is_seen_to_leave(size: int) -> bool:
+    """Whether a client is, once it has sent a body of so many bytes, which is read whole before it is looked after."""
+    gone = asyncio.Event()
+
+    async def look_after(_: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body", False):
+            pass
+        protocol = protocol_of(send)
+        assert protocol is not None
+        protocol.listen(gone.set)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await gone.wait()
+
+    config = uvicorn.Config(
+        look_after, host="127.0.0.1", port=0, lifespan="off", http=BoundedHttp, log_level="critical"
+    )
+    server = Server(config)
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started, "it serves")
+    port = server.servers[0].sockets[0].getsockname()[1]
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % size
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(head)
+        await until(lambda: received(client).endswith(b"100 Continue\r\n\r\n"), "the body is waited for")
+        client.sendall(b"x" * size)  # holds up the loop: all of it is there when the server reads next
+        await until(lambda: b"200 OK" in received(client), "the body is read")
+    try:
+        async with asyncio.timeout(2):
+            await gone.wait()
+    except TimeoutError:
+        return False
+    finally:
+        gone.set()
+        server.should_exit = True
+        await serving
+    return True
+
+
+# The last one is more than uvicorn holds before it stops to read, also of what comes last.
+@pytest.mark.parametrize("size", [1000, 200_000, 300_000])
+async def test_who_leaves_is_seen_to_leave_however_much_was_asked(size: int) -> None:
+    assert await asyncio.to_thread(uvloop.run, is_seen_to_leave(size))
