@@ -93,7 +93,6 @@ class Response:
                 if self._waiting is not None:
                     await self._waiting
                     self._waiting = None
-                    self._connection.resume()
                     self._give()
                     continue
                 self._news = asyncio.get_running_loop().create_future()
@@ -148,12 +147,13 @@ class Response:
 
     def _give(self) -> None:
         """What was held, to who takes now."""
-        if self._take is None or not self._held:
-            return
-        data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
-        self._held.clear()
-        self._held_bytes = 0
-        self._offer(self._take, data)
+        if self._take is not None and self._held:
+            data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+            self._held.clear()
+            self._held_bytes = 0
+            self._offer(self._take, data)
+        if self._waiting is None:
+            self._connection.resume()  # it may have been left alone since nobody took anything yet
 
     def _offer(self, take: Take, data: bytes) -> None:
         try:

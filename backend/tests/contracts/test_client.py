@@ -384,8 +384,45 @@ def test_an_endpoint_that_sends_much_at_once_is_held_up_at_once() -> None:
             client.close()
             return max(pieces)
 
-        sending = threading.Thread(target=send)
+        sending = threading.Thread(target=send, daemon=True)
         sending.start()
         most = loop.run(most_at_once())
         sending.join()
     assert most <= 3 * connections.MAX_HELD_BYTES
+
+
+def test_what_comes_before_anybody_takes_it_does_not_stop_the_rest() -> None:
+    """Head and body are all there when the loop reads first: more than may be held."""
+    size = 3 * connections.MAX_HELD_BYTES
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop,
+    ):
+        asked_for, looks_away, sent = threading.Event(), threading.Event(), threading.Event()
+
+        def send() -> None:
+            accepted, _ = listening.accept()
+            with accepted:
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 2**20)
+                accepted.recv(2**16)
+                asked_for.set()
+                looks_away.wait(5)
+                accepted.sendall(OK + b"Content-Length: %d\r\n\r\n" % size + b"x" * size)
+                sent.set()
+                accepted.recv(1)
+
+        async def received() -> int:
+            client = Client()
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            asking = asyncio.create_task(client.ask("GET", url, {}, connect_timeout=5))
+            await until(asked_for.is_set, "it is asked")
+            looks_away.set()
+            assert sent.wait(5)
+            body = await asyncio.wait_for(poured(await asking), 5)
+            client.close()
+            return len(body)
+
+        sending = threading.Thread(target=send, daemon=True)
+        sending.start()
+        assert loop.run(received()) == size
+        sending.join()
