@@ -286,8 +286,7 @@ class Connection(asyncio.Protocol):
             self._fail(NotHttp())
             self.abort()
             return
-        if self._body:
-            self._pass_on()
+        self._pass_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed. That ends a body which has neither a length nor chunks (RFC 9112, 6.3)."""

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
@@ -22,7 +21,7 @@ from app.web.deps import (
     read_started,
     wire_format,
 )
-from app.web.json_body import JsonRoute, model_of, read_body, read_json
+from app.web.json_body import JsonRoute, misfit, model_of, read_body, read_json
 from app.web.problems import responses
 from app.web.streams import NOTHING_LEFT, STREAM
 
@@ -98,4 +97,4 @@ def _asked(message: str | None, history: str) -> ChatRequest:
     try:
         return ChatRequest.model_validate({"message": message, "history": read_json(history)})
     except ValidationError as error:
-        raise RequestValidationError([{**one, "loc": ("query", *one["loc"])} for one in error.errors()]) from error
+        raise misfit(error, "query") from error

@@ -8,6 +8,9 @@ from contextlib import suppress
 
 from app.batch import Batch
 
+Outbox = Batch[tuple[asyncio.WriteTransport, bytes]]
+"""Pieces of bodies, and the sockets that they go to."""
+
 LOOK_SECONDS = 0.5  # between two looks at what a reader has yet to take after the end
 
 
@@ -32,7 +35,7 @@ class Connections:
     def __init__(self) -> None:
         self.streams: Counter[str] = Counter()  # open event streams, by what they carry
         self.slow = 0  # readers that were cut off since they took nothing
-        self.outbox: Batch[tuple[asyncio.WriteTransport, bytes]] = Batch(_write)
+        self.outbox: Outbox = Batch(_write)
         self._open: Counter[asyncio.WriteTransport] = Counter()
         self._flushing: dict[asyncio.WriteTransport, asyncio.TimerHandle] = {}
 

@@ -4,11 +4,11 @@ import random
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Literal, NamedTuple, cast, get_args
+from typing import Annotated, Literal, NamedTuple, cast
 
 import msgspec
 from fastapi import Depends, Header, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.cursor import Cursor
 from app.errors import BadCursor, Invalid, Malformed, NotAllowed, NotSignedIn, RunNotFound
@@ -30,6 +30,7 @@ from app.telemetry import Metrics
 from app.web.connections import Connections
 from app.web.cookies import SESSION, Cookies
 from app.web.download import Download
+from app.web.json_body import misfit
 from app.web.sse import MEDIA_TYPE, About, EventStream, Pace, Readable
 from app.web.trial import Trials
 
@@ -42,6 +43,7 @@ Format = Literal["chat", "ui"]
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _ONCE = ("message", "history", "key", "last_event_id")  # taking one of two would answer another question
 _BARE = BareChat()
+_FORMAT: TypeAdapter[Format] = TypeAdapter(Format)
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -202,16 +204,16 @@ async def asking(request: Request) -> Asking:
         RequestValidationError: its query asks for a format that there is not.
     """
     headers, query = request.headers, request.query_params
-    format = query.get("format", "chat")
-    if format not in get_args(Format):
-        wrong = {"type": "literal_error", "loc": ("query", "format"), "msg": "Input should be 'chat' or 'ui'"}
-        raise RequestValidationError([{**wrong, "input": format}])
+    try:
+        format = _FORMAT.validate_python(query.get("format", "chat"))
+    except ValidationError as error:
+        raise misfit(error, "query", "format") from error
     return await _asking(
         request,
         headers.get("last-event-id"),
         query.get("last_event_id"),
         headers.get("idempotency-key"),
-        cast(Format, format),
+        format,
     )
 
 

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.batch import Batch
-
-Outbox = Batch[tuple[asyncio.WriteTransport, bytes]]
+from app.web.connections import Outbox
 
 MAX_HEAD_BYTES = 64 * 2**10  # four times the longest query, and room for headers
 HEAD_SECONDS = 15.0  # for a connection to say all of its first request's head; browsers that connect ahead come again

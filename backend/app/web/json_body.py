@@ -75,8 +75,12 @@ def model_of(value: Any, model: type[M]) -> M:
     try:
         return model.model_validate(value, from_attributes=True)  # as FastAPI does: the same words for the same mistake
     except ValidationError as error:
-        wrong = error.errors(include_url=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in wrong]) from error
+        raise misfit(error, "body") from error
+
+
+def misfit(error: ValidationError, *place: str) -> RequestValidationError:
+    """`error` as FastAPI would raise it, of what stands at `place` in a request."""
+    return RequestValidationError([{**one, "loc": (*place, *one["loc"])} for one in error.errors(include_url=False)])
 
 
 class JsonRequest(Request):

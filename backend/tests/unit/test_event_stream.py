@@ -11,8 +11,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.batch import Batch
-from app.web.connections import Connections
-from app.web.http import Outbox, direct
+from app.web.connections import Connections, Outbox
+from app.web.http import direct
 from app.web.sse import EventStream, Pace
 
 Message = MutableMapping[str, Any]
