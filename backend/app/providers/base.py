@@ -47,6 +47,13 @@ class Provider(Protocol):
         """Who answers."""
         ...
 
+    def expect(self, coming: int) -> None:
+        """So many questions are about to be put, to this model or others: what takes time and costs nothing may begin.
+
+        Whatever comes of it, nothing is raised.
+        """
+        ...
+
     async def answer(self, prompt: Prompt, take: Take) -> None:
         """Give the answer to `prompt` to `take`, as it arrives: valid text in deltas of at most `MAX_PIECE_CHARS`.
 

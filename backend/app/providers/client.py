@@ -7,7 +7,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
@@ -30,6 +30,7 @@ class Client:
         """Without `keeps` each request has a connection of its own."""
         self._keeps = keeps
         self._free: dict[Origin, list[Connection]] = {}
+        self._opening: dict[Origin, dict[asyncio.Task[Connection], None]] = {}  # ahead of who will ask; first in first
         self._all: set[Connection] = set()
         self.inbox: Batch[tuple[Connection, bytes]] = Batch(_take)
         self._tls: ssl.SSLContext | None = None  # made when it is needed
@@ -54,15 +55,30 @@ class Client:
         origin, target = _place(url)
         length = {"Content-Length": str(len(body))} if body is not None else {}
         head = _head(method, target, {"Host": origin.authority, **headers, **length})
-        connection = self._reuse(origin) or await self._connect(origin, connect_timeout)
+        connection = self._reuse(origin) or await self._opened(origin, connect_timeout)
         try:
             return await connection.ask(head + (body or b""))
         except BaseException:
             connection.abort()
             raise
 
+    def expect(self, url: str, coming: int, *, connect_timeout: float) -> None:
+        """So many are about to `ask` there: open one more connection, unless there are enough for all of them.
+
+        It costs the endpoint nothing and us no wait. One that is not reached so is no error: who asks tries again.
+        """
+        origin, _ = _place(url)
+        opening = self._opening.setdefault(origin, {})
+        if len(self._free.get(origin, ())) + len(opening) < coming:
+            task = asyncio.create_task(self._connect(origin, connect_timeout), name="connect")
+            opening[task] = None
+            task.add_done_callback(partial(self._is_ahead, opening))
+
     def close(self) -> None:
         """Close every connection, whatever it is doing."""
+        for opening in self._opening.values():
+            for task in opening:
+                task.cancel()
         for connection in tuple(self._all):
             connection.abort()
 
@@ -75,22 +91,41 @@ class Client:
                 return connection
         return None
 
+    async def _opened(self, origin: Origin, connect_timeout: float) -> Connection:
+        opening = self._opening.get(origin)
+        if not opening:
+            return await self._connect(origin, connect_timeout)
+        task = next(iter(opening))
+        del opening[task]
+        try:
+            return await task
+        except asyncio.CancelledError:
+            task.add_done_callback(_rest)  # it may have been opened in this very moment
+            raise
+
+    def _is_ahead(self, opening: "dict[asyncio.Task[Connection], None]", task: "asyncio.Task[Connection]") -> None:
+        """It was opened, or was not, before anybody asked."""
+        if task in opening:
+            del opening[task]
+            _rest(task)
+
     async def _connect(self, origin: Origin, connect_timeout: float) -> Connection:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(connect_timeout):
                 context = await self._context() if origin.secure else None
                 found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+                make, name = partial(Connection, origin, self), origin.host if origin.secure else None
+                if len(found) == 1 and found[0][0] == socket.AF_INET:  # no race: that costs a third of it
+                    address, port = found[0][4][:2]
+                    _, connection = await loop.create_connection(
+                        make, str(address), int(port), ssl=context, server_hostname=name
+                    )
+                    return connection
                 sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType] - loosely typed
                     found, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1
                 )
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                _, connection = await loop.create_connection(
-                    lambda: Connection(origin, self),
-                    sock=sock,
-                    ssl=context,
-                    server_hostname=origin.host if origin.secure else None,
-                )
+                _, connection = await loop.create_connection(make, sock=sock, ssl=context, server_hostname=name)
         except (OSError, TimeoutError) as error:  # TLS that is refused is an OSError, too
             raise NoConnection from error
         return connection
@@ -121,6 +156,12 @@ class Client:
             free.remove(connection)
         if not free:
             self._free.pop(connection.origin, None)
+
+
+def _rest(task: "asyncio.Task[Connection]") -> None:
+    """Nobody asks over what `task` has opened, for now."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().rest()
 
 
 def _take(given: tuple[Connection, bytes]) -> None:

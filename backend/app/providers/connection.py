@@ -233,11 +233,16 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and self.is_open and not self._transport.is_reading():
             self._transport.resume_reading()
 
+    def rest(self) -> None:
+        """It is open, and nobody asks for now: somebody may."""
+        if self.is_open:
+            self._set_timer(KEEPALIVE_SECONDS)
+            self._owner.freed(self)
+
     def _set_free(self) -> None:
         self._parser = self._asked = None
         if self._stays and self.is_open:
-            self._set_timer(KEEPALIVE_SECONDS)
-            self._owner.freed(self)
+            self.rest()
         else:
             self.abort()
 

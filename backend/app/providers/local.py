@@ -79,6 +79,9 @@ class LocalProvider:
         """Who answers."""
         return self._info
 
+    def expect(self, coming: int) -> None:
+        """See `Provider.expect`. A process that is not needed would cost memory."""
+
     async def answer(self, prompt: Prompt, take: Take) -> None:
         """See `Provider.answer`. While the process starts, a note says so."""
         if self._child is None or self._child.over.is_set():

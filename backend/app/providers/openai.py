@@ -5,6 +5,7 @@ import math
 import random
 import re
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -79,6 +80,11 @@ class OpenAIProvider:
         self._info = info
         self._config = config
 
+    def expect(self, coming: int) -> None:
+        """See `Provider.expect`."""
+        with suppress(ValueError):  # an address that is none: the question will tell
+            self._client.expect(self._url, coming, connect_timeout=self._config.connect_timeout)
+
     async def answer(self, prompt: Prompt, take: Take) -> None:
         """See `Provider.answer`."""
         response = await self._ask(prompt)
@@ -119,6 +125,10 @@ class OpenAIProvider:
                     continue
             raise verdict
 
+    @property
+    def _url(self) -> str:
+        return f"{self._config.base_url}/chat/completions"
+
     async def _post(self, prompt: Prompt, length_field: str, with_temperature: bool) -> Response:
         body: dict[str, Any] = {
             "model": self._config.model,
@@ -143,7 +153,7 @@ class OpenAIProvider:
         try:
             return await self._client.ask(
                 "POST",
-                f"{self._config.base_url}/chat/completions",
+                self._url,
                 headers,
                 msgspec.json.encode(body),
                 connect_timeout=self._config.connect_timeout,

@@ -181,6 +181,7 @@ class AIService:
         # A task of its own: if the one who asks goes now, the run is still started once its commit stands.
         task = asyncio.create_task(self._begin(live, plan, claim, charge), name="begin")
         self._beginning.add(task)
+        plan.candidates[0].provider.expect(len(self._beginning))  # meanwhile: until then nobody is asked anything
         task.add_done_callback(self._beginning.discard)
         return await asyncio.shield(task)
 

@@ -52,25 +52,25 @@ class Connections:
 
     def flush(self, transport: asyncio.WriteTransport, timeout: float) -> None:
         """Watch that the last bytes are taken, too: cut the client off if it takes nothing for `timeout` seconds."""
+        self._look(transport, timeout, transport.get_write_buffer_size(), asyncio.get_running_loop().time())
+
+    def _look(self, transport: asyncio.WriteTransport, timeout: float, left: int, since: float) -> None:
+        """`since`: when it last took something; then `left` bytes were left."""
         loop = asyncio.get_running_loop()
-        left, since = transport.get_write_buffer_size(), loop.time()
-
-        def look() -> None:
-            nonlocal left, since
-            left_now = transport.get_write_buffer_size()
-            if left_now == 0:
-                self._forget(transport)
-                return
-            if left_now < left:
-                left, since = left_now, loop.time()
-            elif loop.time() - since >= timeout:
-                self._forget(transport)
-                self.slow += 1
-                abort(transport)
-                return
-            self._flushing[transport] = loop.call_later(LOOK_SECONDS, look)
-
-        look()
+        left_now = transport.get_write_buffer_size()
+        if left_now == 0:
+            self._forget(transport)
+            return
+        if left_now < left:
+            since = loop.time()
+        elif loop.time() - since >= timeout:
+            self._forget(transport)
+            self.slow += 1
+            abort(transport)
+            return
+        self._flushing[transport] = loop.call_later(
+            LOOK_SECONDS, self._look, transport, timeout, min(left, left_now), since
+        )
 
     def cut(self) -> None:
         """Cut everyone off. A polite close would wait for those who take nothing, or never say all they have to."""

@@ -66,6 +66,12 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_timer = None
 
 
+def is_whole(send: Send) -> bool:
+    """Whether all of a request's body is here, so that `receive` does not wait for it. `send` is the server's own."""
+    cycle = getattr(send, "__self__", None)
+    return type(cycle) is RequestResponseCycle and not cycle.more_body
+
+
 def protocol_of(send: Send) -> BoundedHttp | None:
     """What tells that the client has gone, so that no task has to wait for it: a request's `send` knows the way to it.
 

@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
+from app.web.fields import LeanRequest
+
 M = TypeVar("M", bound=BaseModel)
 
 MAX_DIGITS = 20  # of an integer that fits 64 bits, sign and all
@@ -83,7 +85,7 @@ def misfit(error: ValidationError, *place: str) -> RequestValidationError:
     return RequestValidationError([{**one, "loc": (*place, *one["loc"])} for one in error.errors(include_url=False)])
 
 
-class JsonRequest(Request):
+class JsonRequest(LeanRequest):
     """A request whose body is read by `read_json`."""
 
     async def json(self) -> Any:

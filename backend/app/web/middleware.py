@@ -9,7 +9,6 @@ from hmac import compare_digest
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,6 +16,8 @@ from app.clock import Clock
 from app.errors import BodyTooLarge, ChatError, ForbiddenOrigin, NothingHere, QueryTooLong, StartRefused, WrongHost
 from app.settings import LOOPBACK_NAMES, Settings
 from app.telemetry import Metrics, log, where
+from app.web.fields import Fields, fields_of
+from app.web.http import is_whole
 from app.web.notes import NOTES
 from app.web.paths import is_api, route_of
 from app.web.problems import problem
@@ -33,22 +34,8 @@ _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forw
 _PLAIN_PATH = re.compile("[A-Za-z0-9/_.-]{1,100}")
 
 
-_Fields = dict[str, list[str]]
 _Header = tuple[bytes, bytes]
 _OURS = {b"x-content-type-options": b"nosniff", b"referrer-policy": b"same-origin"}
-
-
-def _fields(scope: Scope) -> _Fields:
-    """The headers, decoded once: Starlette's own are searched from the first to the last for each look."""
-    fields: _Fields = {}
-    for name, value in scope["headers"]:
-        fields.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
-    return fields
-
-
-def _first(fields: _Fields, name: str, default: str = "") -> str:
-    values = fields.get(name)
-    return values[0] if values else default
 
 
 def transport_of(send: Send) -> asyncio.WriteTransport | None:
@@ -139,7 +126,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            headers = _fields(scope)
+            headers = fields_of(scope)
             try:
                 if not (scrapes := self._may_scrape(scope, headers)):
                     self._check_peer(scope)
@@ -152,20 +139,20 @@ class Gate:
                 return
         await self._app(scope, receive, send)
 
-    def _may_scrape(self, scope: Scope, headers: _Fields) -> bool:
+    def _may_scrape(self, scope: Scope, headers: Fields) -> bool:
         """Whether the numbers are for this one: who has the token; without one, a program of this machine."""
-        if route_of(scope) != METRICS or "origin" in headers or _first(headers, "sec-fetch-site", "none") != "none":
+        if route_of(scope) != METRICS or "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
             return False  # a page, from wherever it is
         if self._metrics_token is not None:
-            scheme, _, token = _first(headers, "authorization").partition(" ")
+            scheme, _, token = headers.get("authorization", "").partition(" ")
             wanted = self._metrics_token.get_secret_value().encode()
             return scheme.lower() == "bearer" and compare_digest(token.encode(), wanted)
-        host = _without_port(_first(headers, "host").lower())
+        host = _without_port(headers.get("host", "").lower())
         own = host in LOOPBACK_NAMES or _is_loopback(host.strip("[]"))
         return own and _is_local(scope) and not any(name in headers for name in _FORWARDED)
 
-    def _check_host(self, scope: Scope, headers: _Fields, *, probes: bool) -> None:
-        hosts = headers.get("host", [])
+    def _check_host(self, scope: Scope, headers: Fields, *, probes: bool) -> None:
+        hosts = headers.getlist("host")
         name = _without_port(hosts[0].lower()) if len(hosts) == 1 else ""
         if name in self._hosts or (probes and (not hosts or _is_address(name))):
             return
@@ -180,24 +167,24 @@ class Gate:
             "ALLOWED_HOSTS."
         )
 
-    def _check_origin(self, scope: Scope, headers: _Fields) -> None:
+    def _check_origin(self, scope: Scope, headers: Fields) -> None:
         under_api = is_api(scope)
-        if under_api and "prefetch" in _first(headers, "sec-purpose"):
+        if under_api and "prefetch" in headers.get("sec-purpose", ""):
             raise ForbiddenOrigin("Prefetching is not answered: a question costs something.")
-        origins = headers.get("origin", [])
+        origins = headers.getlist("origin")
         if origins:
             origin = origins[0].lower()
             same = _without_default_port(origin.partition("://")[2]) == _without_default_port(
-                _first(headers, "host").lower()
+                headers.get("host", "").lower()
             )
             if len(origins) == 1 and (origin in self._origins or ("://" in origin and same)):
                 return
             raise ForbiddenOrigin(
                 "Pages from this origin may not use the service. If they should, add it to CORS_ORIGINS."
             )
-        if _first(headers, "sec-fetch-site", "none") in ("same-origin", "none"):
+        if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
             return
-        mode, dest = _first(headers, "sec-fetch-mode"), _first(headers, "sec-fetch-dest")
+        mode, dest = headers.get("sec-fetch-mode", ""), headers.get("sec-fetch-dest", "")
         navigates = mode == "navigate" and dest == "document"
         if scope["method"] == "GET" and navigates and not under_api:
             return
@@ -274,7 +261,7 @@ class _Counted:
         self._more = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
+        headers = fields_of(scope)
         length = headers.get("content-length", "")
         if length.isdigit() and int(length[:19]) > self._max_body:
             if headers.get("expect", "").lower() != "100-continue":  # such a client waits for our word before it sends
@@ -283,7 +270,7 @@ class _Counted:
             return
 
         async def count() -> Message:
-            if self._answering or not self._more:
+            if self._answering or not self._more or is_whole(scope.get(SEND, send)):
                 message = await receive()
             else:
                 try:

@@ -6,6 +6,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.web.fields import LeanRequest
 from app.web.paths import route_of
 from app.web.problems import told
 
@@ -39,7 +40,7 @@ class ShortWay:
             return
         scope["route"], scope["path_params"] = route, {}
         self._routed(scope["method"], route.path)
-        response = await self._answer(Request(scope, receive, send))
+        response = await self._answer(LeanRequest(scope, receive, send))
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:

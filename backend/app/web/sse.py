@@ -83,15 +83,16 @@ class EventStream(Response):
         left: Callable[[], None] | None = None,
     ) -> None:
         """`watch` is called with what cuts the reader off; `left` when the reader has gone before the end."""
-        super().__init__(
-            headers={
-                "Cache-Control": "no-cache, no-transform",
-                "X-Accel-Buffering": "no",
-                **dict(reading.headers),
-                **({"Idempotent-Replayed": "true"} if replayed else {}),
-            }
-        )
-        del self.headers["content-length"]
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = [  # at once: it took longer to make them one by one and to delete a length than all the rest
+            (b"content-type", f"{MEDIA_TYPE}; charset=utf-8".encode()),
+            (b"cache-control", b"no-cache, no-transform"),
+            (b"x-accel-buffering", b"no"),
+            *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reading.headers),
+        ]
+        if replayed:
+            self.raw_headers.append((b"idempotent-replayed", b"true"))
         self._reading = reading
         self._connections = connections
         self._keepalive = pace.keepalive

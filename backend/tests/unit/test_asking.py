@@ -22,6 +22,8 @@ class Scripted:
         self.info = ModelInfo(f"p/{number}", f"{number}", "p")
         self.number, self.deed, self.asked = number, deed, asked
 
+    def expect(self, coming: int) -> None: ...
+
     async def answer(self, prompt: Prompt, take: Take) -> None:
         self.asked.append(self.number)
         match self.deed:
