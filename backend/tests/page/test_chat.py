@@ -1,6 +1,5 @@
 """What a person can do in a conversation, in a real browser, with a model that says what the test wrote."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -186,12 +185,7 @@ async def test_system_text_and_parameters_of_a_conversation_reach_the_model(
     await expect(dialog).to_contain_text("Give a number from 0 to 2, or leave it empty.")
     await dialog.get_by_role("textbox", name="Temperature").fill("0.25")
     await dialog.get_by_role("textbox", name="Longest answer, in tokens").fill("77")
-    # The dialog closes before the service has answered; who asks faster than that asks with what was there before.
-    saved = (
-        chat.page.expect_response(lambda reply: reply.request.method == "PATCH") if when == "begun" else nullcontext()
-    )
-    async with saved:
-        await dialog.get_by_role("button", name="Save").click()
+    await dialog.get_by_role("button", name="Save").click()
     await expect(dialog).to_have_count(0)
     count = shared_upstream.calls
     await chat.ask("Now.")

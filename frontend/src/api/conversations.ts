@@ -4,6 +4,7 @@ import { patchConversation, putConversation, restoreConversation } from "@/api/c
 import type { ConversationBody, ConversationChange, ConversationList, NewConversation } from "@/api/generated";
 import { keys, type ListFilter } from "@/api/query-keys";
 
+const CHANGE_MS = 5_000; // a service that takes longer is away, and whoever asks is told so
 const PAGE = 50; // conversations: more than one screen of them
 
 /** A list of conversations, newest first, page by page. Changes that are heard are put into it. */
@@ -34,9 +35,27 @@ export function createConversation(body: NewConversation): Promise<ConversationB
   return askJson("/api/conversations", { method: "POST", body });
 }
 
+const changing = new Map<string, Promise<unknown>>(); // conversations of which a change has no answer yet
+
 /** Change what `patch` names. */
 export function changeConversation(id: string, patch: ConversationChange): Promise<ConversationBody> {
-  return askJson(`/api/conversations/${id}`, { method: "PATCH", body: patch });
+  const change = askJson<ConversationBody>(`/api/conversations/${id}`, { method: "PATCH", body: patch });
+  const settled = Promise.allSettled([change, changing.get(id)]);
+  changing.set(id, settled);
+  void settled.finally(() => {
+    if (changing.get(id) === settled) changing.delete(id);
+  });
+  return change;
+}
+
+/** Wait until every change of a conversation is made or refused, but not for long: what is asked then is asked by it. */
+export async function whenChanged(id: string): Promise<void> {
+  const settled = changing.get(id);
+  if (!settled) return;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const enough = new Promise<void>((resolve) => (timer = setTimeout(resolve, CHANGE_MS)));
+  await Promise.race([settled, enough]);
+  clearTimeout(timer);
 }
 
 /** Delete a conversation for good; with `keepalive` also while the page is being closed. */

@@ -55,7 +55,10 @@ export class ScriptedService {
       this.cancelled.push(path);
       return Response.json({ id: RUN_ID, status: "running" }, { status: 202 });
     }
-    if (!isStream) return json(this.otherwise?.(asked));
+    if (!isStream) {
+      const answer = this.otherwise?.(asked);
+      return json(answer instanceof Promise ? await answer : answer);
+    }
     this.asked.push(asked);
     await Promise.resolve(); // an answer is never there at once
     init.signal?.throwIfAborted();

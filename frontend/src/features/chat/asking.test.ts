@@ -1,6 +1,7 @@
 import { QueryClient } from "@tanstack/react-query";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { ScriptedService } from "@/api/scripted-service";
+import { changeConversation } from "@/api/conversations";
+import { ScriptedService, type Asked } from "@/api/scripted-service";
 import { startAsk, stopAsk } from "@/features/chat/asking";
 import { usePendingAsks } from "@/features/chat/pending-asks";
 
@@ -41,4 +42,49 @@ it("leaves it unsent too when it was stopped before that was known", async () =>
   stopAsk(first()?.key ?? "");
   await vi.advanceTimersByTimeAsync(3_000);
   expect(first()?.state).toBe("unsent");
+});
+
+const afterwards = { kind: "ask", conversationId: "c2", first: null, messageId: null, text: "그럼?" } as const;
+
+/** The service is there, and says `answer` to a change of a conversation. */
+function changes(answer: () => unknown): void {
+  away = false;
+  const before = service.otherwise;
+  service.otherwise = (asked: Asked) => {
+    if (asked.method === "PATCH") return answer();
+    return asked.path.includes("/messages") ? { items: [], next: null } : before?.(asked);
+  };
+}
+
+const wasAsked = (conversationId: string) =>
+  service.asked.some(({ body }) => typeof body === "object" && body !== null && Object.entries(body).some(([, value]) => value === conversationId));
+
+it("asks only once settings that were saved before are there", async () => {
+  const answer = Promise.withResolvers<unknown>();
+  changes(() => answer.promise);
+  const change = changeConversation("c2", { temperature: 0.2 });
+  startAsk(new QueryClient(), afterwards);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(wasAsked("c2")).toBe(false);
+  answer.resolve({ id: "c2", title: "", updated_at: "2" });
+  await change;
+  await vi.advanceTimersByTimeAsync(100);
+  expect(wasAsked("c2")).toBe(true);
+});
+
+it("asks also when the settings were refused, or have no answer for long", async () => {
+  changes(() => {
+    throw new TypeError("Failed to fetch");
+  });
+  await expect(changeConversation("c2", { temperature: 0.2 })).rejects.toThrow("reached");
+  startAsk(new QueryClient(), afterwards);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(wasAsked("c2")).toBe(true);
+  changes(() => new Promise(() => undefined));
+  void changeConversation("c3", { temperature: 0.2 });
+  startAsk(new QueryClient(), { ...afterwards, conversationId: "c3" });
+  await vi.advanceTimersByTimeAsync(4_900);
+  expect(wasAsked("c3")).toBe(false);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(wasAsked("c3")).toBe(true);
 });

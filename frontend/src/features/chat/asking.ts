@@ -1,7 +1,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { ApiError } from "@/api/client";
 import { putConversation } from "@/api/conversation-cache";
-import { createConversation } from "@/api/conversations";
+import { createConversation, whenChanged } from "@/api/conversations";
 import { persist } from "@/api/persist";
 import { keys } from "@/api/query-keys";
 import { cancelRun, readRun, type Link, type Question } from "@/api/runs";
@@ -100,6 +100,8 @@ async function answered(queries: QueryClient, ask: PendingAsk, flight: Flight): 
   const { controller } = flight;
   const { signal } = controller;
   const conversationId = ask.conversationId ?? (await created(queries, ask, flight));
+  await whenChanged(conversationId); // settings that were saved a moment ago are meant for this question
+  signal.throwIfAborted();
   const settle = (until: AbortSignal) => settleEnd(queries, conversationId, until);
   let run: LiveRun | undefined;
   const reader = {
