@@ -2,6 +2,7 @@ import { ask } from "@/api/client";
 import { setReached, useConnection } from "@/api/connection";
 
 const WAITS = [1, 2, 4, 8, 15]; // seconds between tries; a restart takes two, and a service that is away is not to be hammered
+const AGAIN_SECONDS = 2; // after the network went: what was answered in that moment may have been on its way
 const PATIENCE_SECONDS = 5; // for an answer that costs the service nothing
 
 function isAway(): boolean {
@@ -21,6 +22,7 @@ async function knock(): Promise<void> {
 export function watchReach(): () => void {
   let tries = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let again: ReturnType<typeof setTimeout> | undefined;
 
   function plan(): void {
     clearTimeout(timer);
@@ -33,6 +35,13 @@ export function watchReach(): () => void {
     tries = 0;
     void knock().then(plan);
   }
+  function went(): void {
+    now();
+    clearTimeout(again);
+    again = setTimeout(() => {
+      if (!navigator.onLine && !isAway()) now();
+    }, AGAIN_SECONDS * 1000);
+  }
   function seen(): void {
     if (document.visibilityState === "visible" && isAway()) now();
   }
@@ -43,14 +52,15 @@ export function watchReach(): () => void {
   });
   window.addEventListener("online", now);
   // The browser may be right about the network and wrong about us: a service on this very machine is still there.
-  window.addEventListener("offline", now);
+  window.addEventListener("offline", went);
   document.addEventListener("visibilitychange", seen);
   plan();
   return () => {
     clearTimeout(timer);
+    clearTimeout(again);
     unsubscribe();
     window.removeEventListener("online", now);
-    window.removeEventListener("offline", now);
+    window.removeEventListener("offline", went);
     document.removeEventListener("visibilitychange", seen);
   };
 }
