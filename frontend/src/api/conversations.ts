@@ -48,14 +48,13 @@ export function changeConversation(id: string, patch: ConversationChange): Promi
   return change;
 }
 
-/** Wait until every change of a conversation is made or refused, but not for long: what is asked then is asked by it. */
-export async function whenChanged(id: string): Promise<void> {
+/**
+ * Every change of a conversation is made or refused by then, unless that takes long: what is asked then is asked by it.
+ * Undefined: there is none.
+ */
+export function whenChanged(id: string): Promise<unknown> | undefined {
   const settled = changing.get(id);
-  if (!settled) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const enough = new Promise<void>((resolve) => (timer = setTimeout(resolve, CHANGE_MS)));
-  await Promise.race([settled, enough]);
-  clearTimeout(timer);
+  return settled && Promise.race([settled, new Promise((resolve) => setTimeout(resolve, CHANGE_MS))]);
 }
 
 /** Delete a conversation for good; with `keepalive` also while the page is being closed. */

@@ -56,6 +56,7 @@ function changes(answer: () => unknown): void {
   };
 }
 
+const askedIn = (conversationId: string) => usePendingAsks.getState().asks.find((ask) => ask.conversationId === conversationId);
 const wasAsked = (conversationId: string) =>
   service.asked.some(({ body }) => typeof body === "object" && body !== null && Object.entries(body).some(([, value]) => value === conversationId));
 
@@ -87,4 +88,15 @@ it("asks also when the settings were refused, or have no answer for long", async
   expect(wasAsked("c3")).toBe(false);
   await vi.advanceTimersByTimeAsync(200);
   expect(wasAsked("c3")).toBe(true);
+});
+
+it("gives a question back that is stopped while it waits for settings", async () => {
+  changes(() => new Promise(() => undefined));
+  void changeConversation("c4", { temperature: 0.2 });
+  startAsk(new QueryClient(), { ...afterwards, conversationId: "c4" });
+  await vi.advanceTimersByTimeAsync(500);
+  stopAsk(askedIn("c4")?.key ?? "");
+  expect(askedIn("c4")).toMatchObject({ state: "unsent", text: "그럼?" });
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(wasAsked("c4")).toBe(false);
 });

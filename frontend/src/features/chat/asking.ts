@@ -100,8 +100,13 @@ async function answered(queries: QueryClient, ask: PendingAsk, flight: Flight): 
   const { controller } = flight;
   const { signal } = controller;
   const conversationId = ask.conversationId ?? (await created(queries, ask, flight));
-  await whenChanged(conversationId); // settings that were saved a moment ago are meant for this question
-  signal.throwIfAborted();
+  const change = whenChanged(conversationId);
+  if (change) {
+    linked(ask.key, flight, "reconnecting"); // nothing was sent yet: who stops now gets the words back
+    await change;
+    signal.throwIfAborted();
+    linked(ask.key, flight, "open");
+  }
   const settle = (until: AbortSignal) => settleEnd(queries, conversationId, until);
   let run: LiveRun | undefined;
   const reader = {
