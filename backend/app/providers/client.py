@@ -77,7 +77,8 @@ class Client:
     def close(self) -> None:
         """Close every connection, whatever it is doing."""
         for opening in self._opening.values():
-            for task in opening:
+            for task in tuple(opening):
+                del opening[task]
                 task.cancel()
         for connection in tuple(self._all):
             connection.abort()
@@ -110,25 +111,31 @@ class Client:
             _rest(task)
 
     async def _connect(self, origin: Origin, connect_timeout: float) -> Connection:
-        loop = asyncio.get_running_loop()
+        connection = Connection(origin, self)
         try:
             async with asyncio.timeout(connect_timeout):
-                context = await self._context() if origin.secure else None
-                found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-                make, name = partial(Connection, origin, self), origin.host if origin.secure else None
-                if len(found) == 1 and found[0][0] == socket.AF_INET:  # no race: that costs a third of it
-                    address, port = found[0][4][:2]
-                    _, connection = await loop.create_connection(
-                        make, str(address), int(port), ssl=context, server_hostname=name
-                    )
-                    return connection
-                sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType] - loosely typed
-                    found, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1
-                )
-                _, connection = await loop.create_connection(make, sock=sock, ssl=context, server_hostname=name)
-        except (OSError, TimeoutError) as error:  # TLS that is refused is an OSError, too
-            raise NoConnection from error
+                await self._reach(connection, origin.host if origin.secure else None)
+        except BaseException as error:
+            connection.abort()
+            self.closed(connection)  # uvloop does not tell it that it was closed before anybody had it
+            if isinstance(error, (OSError, TimeoutError)):  # TLS that is refused is an OSError, too
+                raise NoConnection from error
+            raise
         return connection
+
+    async def _reach(self, connection: Connection, name: str | None) -> None:
+        """Open it; under TLS the other side must be `name`."""
+        loop, origin = asyncio.get_running_loop(), connection.origin
+        context = await self._context() if origin.secure else None
+        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        if len(found) == 1 and found[0][0] == socket.AF_INET:  # no race: that costs two thirds of it
+            host, port = found[0][4][:2]
+            await loop.create_connection(lambda: connection, str(host), int(port), ssl=context, server_hostname=name)
+            return
+        sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType] - loosely typed
+            found, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1
+        )
+        await loop.create_connection(lambda: connection, sock=sock, ssl=context, server_hostname=name)
 
     async def _context(self) -> ssl.SSLContext:
         if self._tls is None:

@@ -4,6 +4,7 @@ The parser is llhttp's (`httptools`).
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, Protocol, cast
 
@@ -266,6 +267,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """There is a socket."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by their class
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:

@@ -23,7 +23,7 @@ class Fields(Headers):
 
     def getlist(self, key: str) -> list[str]:
         """All values of a header, in their order."""
-        return self._values.get(key.lower(), [])
+        return list(self._values.get(key.lower(), ()))
 
     @overload
     def get(self, key: str) -> str | None: ...

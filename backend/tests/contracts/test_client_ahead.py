@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
+import uvloop
 
 from app.providers import connection as connections
 from app.providers.client import Client, NoConnection
@@ -82,6 +83,25 @@ async def test_who_stops_waiting_for_it_leaves_it_to_others(client: Client, turn
         assert await poured(await asked(client, one)) == b"hello"
         await until(lambda: len(client._all) == 1, "there is one connection, and no other is forgotten")
         assert client._free == {next(iter(client._all)).origin: [*client._all]}
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_one_whose_asker_goes_while_it_is_opened_is_not_kept(turns: int) -> None:
+    """By the loop that serves, which closes it without a word to it."""
+
+    async def kept() -> int:
+        client = Client()
+        async with endpoint(HELLO) as one:
+            asking = asyncio.create_task(asked(client, one))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait([asking])
+            await asyncio.sleep(0.01)  # for the loop to close what it closes
+            return len(client._all)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        assert loop.run(kept()) == 0
 
 
 async def test_closing_closes_what_is_being_opened() -> None:

@@ -108,8 +108,10 @@ def undocumented(tree: ast.Module) -> Iterator[str]:
 
 
 def _silent(node: ast.stmt) -> str:
-    """The function's name, if it is public and without words."""
+    """The function's name, if it is public and without words. Of overloads, the one that does the work has them."""
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_"):
+        return ""
+    if any(isinstance(mark, ast.Name) and mark.id == "overload" for mark in node.decorator_list):
         return ""
     return "" if ast.get_docstring(node) else node.name
 
