@@ -1,7 +1,7 @@
 """What comes in one turn of the loop is worked off together, in the next: that is, at once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -19,12 +19,22 @@ class Batch(Generic[T]):
         """`work` is given each item, in the loop. What it raises goes to the loop's exception handler."""
         self._work = work
         self._items: list[T] = []
+        self._then: Sequence[Callable[[], None]] = ()
+
+    def follow(self, *then: Callable[[], None]) -> None:
+        """Have `then` done, in its order, behind each turn's items and in the same breath."""
+        self._then = then
 
     def add(self, item: T) -> None:
         """Have it worked off in the loop's next turn."""
         self._items.append(item)
         if len(self._items) == 1:
-            asyncio.get_running_loop().call_soon(self.work_off)
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self.work_off()
+        for follow in self._then:
+            follow()
 
     def work_off(self) -> None:
         """Do it now, for whoever must not be overtaken."""

@@ -208,7 +208,7 @@ async def _open(
     storage = await storages.opened(settings, stack)
     database, clock, changes, sharing = storage.database, storage.clock, storage.changes, storage.sharing
     conversations = SqlConversations(database, changes, clock)
-    catalog = Catalogue(plan, settings)
+    catalog = Catalogue(plan, settings, then=(storage.journal.flush, connections.outbox.work_off))
     catalog.start()
     stack.push_async_callback(catalog.close)
     engine = RunEngine(storage.store, storage.journal, settings, clock)

@@ -71,6 +71,10 @@ class Journal(Protocol):
         """
         ...
 
+    def flush(self) -> None:
+        """The turn has no more to append: what was appended in it need not wait for the next, where that is a gain."""
+        ...
+
     def ended(self, run_id: str) -> None:
         """The run's text is saved elsewhere now: its part of the journal goes with the next trim."""
         ...

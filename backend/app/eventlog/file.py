@@ -46,6 +46,7 @@ class FileJournal:
         self._entries: list[Said] = []
         self._waiting: list[Written] = []
         self._due = False  # a write is under way or about to be
+        self._away = False  # it is under way in another thread
         self._slow = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")  # it starts when it is needed
         self._quiet = asyncio.Event()  # no file is being taken away
@@ -83,6 +84,10 @@ class FileJournal:
         if not self._due:
             self._write_soon()
 
+    def flush(self) -> None:
+        """See `Journal.flush`."""
+        self._write()
+
     def ended(self, run_id: str) -> None:
         """See `Journal.ended`."""
         self._first.pop(run_id, None)
@@ -97,9 +102,12 @@ class FileJournal:
         self._loop.call_soon(self._write)  # what else arrives in this turn of the loop goes along
 
     def _write(self) -> None:
+        if self._away or not self._entries:
+            return  # whoever writes now goes on with them, or has written them already
         entries, self._entries = self._entries, []
         waiting, self._waiting = self._waiting, []
         if self._slow:
+            self._away = True
             writing = self._loop.run_in_executor(self._thread, self._keep, entries)
             writing.add_done_callback(lambda done: self._kept(waiting, *done.result()))
         else:
@@ -117,7 +125,7 @@ class FileJournal:
         return time.perf_counter() - began, None
 
     def _kept(self, waiting: Sequence[Written], took: float, problem: Exception | None) -> None:
-        self._due = False
+        self._due = self._away = False
         if self._entries:  # they came while another thread was writing
             self._write_soon()
         self._slow = took > SLOW_SECONDS

@@ -72,6 +72,9 @@ class PostgresJournal:
         """See `Journal.opened`."""
         self._next.setdefault(run_id, 0)
 
+    def flush(self) -> None:
+        """See `Journal.flush`. A commit takes longer than a turn, and what comes meanwhile is the next one."""
+
     def append(self, run_id: str, pieces: Sequence[Piece], written: Written) -> None:
         """See `Journal.append`."""
         if self._open is None:

@@ -1,7 +1,7 @@
 """The models of all providers under one roof: what was said of them at start, and what their endpoints say."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -21,9 +21,11 @@ WAIT_SECONDS = 2.0  # for lists that have never come; whoever asks for one waits
 class Catalogue:
     """Satisfies `providers.base.Catalog`. Closing it closes its providers and their connections."""
 
-    def __init__(self, plan: Plan, settings: Settings) -> None:
+    def __init__(self, plan: Plan, settings: Settings, then: Sequence[Callable[[], None]] = ()) -> None:
+        """`then` is done, in its order, behind what endpoints said in one turn of the loop and in the same breath."""
         self._plan = plan
         self._client = Client()
+        self._client.inbox.follow(*then)
         self._settings = settings
         self._endpoints = {endpoint.name: endpoint for endpoint in plan.endpoints}
         self._entries = {entry.id: entry for entry in plan.entries}

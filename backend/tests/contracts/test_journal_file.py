@@ -257,6 +257,7 @@ async def test_a_disk_that_stalls_holds_the_loop_up_once(kit: Kit, monkeypatch: 
     waits = append(kit.journal, "one", [piece("b", 1)])
     await until(lambda: len(threads) == 2, "it is being written by another thread")
     meanwhile = append(kit.journal, "two", [piece("c")])
+    kit.journal.flush()  # which is no second writer
     assert not waits.done()
     released.set()
     await asyncio.gather(waits, meanwhile)
@@ -264,3 +265,16 @@ async def test_a_disk_that_stalls_holds_the_loop_up_once(kit: Kit, monkeypatch: 
     await append(kit.journal, "one", [piece("d", 2)])
     main = threading.main_thread()
     assert [thread is main for thread in threads] == [True, False, False, True], "once it is fast again"
+
+
+async def test_what_is_flushed_is_kept_at_once_and_only_once(kit: Kit) -> None:
+    kit.journal.opened("one")
+    for number in range(2):
+        appended = append(kit.journal, "one", [piece("ab"[number], number)])
+        kit.journal.flush()
+        assert appended.done()
+        kit.journal.flush()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert kit.after_a_kill() == {"one": [piece("a"), piece("b", 1)]}
+    assert kit.rows() == 2

@@ -31,6 +31,17 @@ async def test_what_must_not_be_overtaken_is_worked_off_now_and_not_again() -> N
     assert done == [1, 2]
 
 
+async def test_what_follows_comes_behind_all_of_a_turn_and_before_anything_else() -> None:
+    done: list[int | str] = []
+    batch = Batch(done.append)
+    batch.follow(lambda: done.append("kept"), lambda: done.append("shown"))
+    batch.add(1)
+    batch.add(2)
+    asyncio.get_running_loop().call_soon(done.append, "another")
+    await asyncio.sleep(0)
+    assert done == [1, 2, "kept", "shown", "another"]
+
+
 async def test_what_is_added_meanwhile_comes_after_all_of_the_turn() -> None:
     done: list[int] = []
 
