@@ -33,8 +33,8 @@ class Batch(Generic[T]):
 
     def _turn(self) -> None:
         self.work_off()
-        for follow in self._then:
-            follow()
+        for then in self._then:
+            then()
 
     def work_off(self) -> None:
         """Do it now, for whoever must not be overtaken."""

@@ -84,10 +84,6 @@ class FileJournal:
         if not self._due:
             self._write_soon()
 
-    def flush(self) -> None:
-        """See `Journal.flush`."""
-        self._write()
-
     def ended(self, run_id: str) -> None:
         """See `Journal.ended`."""
         self._first.pop(run_id, None)
@@ -99,9 +95,10 @@ class FileJournal:
 
     def _write_soon(self) -> None:
         self._due = True
-        self._loop.call_soon(self._write)  # what else arrives in this turn of the loop goes along
+        self._loop.call_soon(self.flush)  # what else arrives in this turn of the loop goes along
 
-    def _write(self) -> None:
+    def flush(self) -> None:
+        """See `Journal.flush`."""
         if self._away or not self._entries:
             return  # whoever writes now goes on with them, or has written them already
         entries, self._entries = self._entries, []

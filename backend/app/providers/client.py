@@ -55,7 +55,7 @@ class Client:
         origin, target = _place(url)
         length = {"Content-Length": str(len(body))} if body is not None else {}
         head = _head(method, target, {"Host": origin.authority, **headers, **length})
-        connection = self._reuse(origin) or await self._opened(origin, connect_timeout)
+        connection = self._reuse(origin) or await self._fresh(origin, connect_timeout)
         try:
             return await connection.ask(head + (body or b""))
         except BaseException:
@@ -72,7 +72,7 @@ class Client:
         if len(self._free.get(origin, ())) + len(opening) < coming:
             task = asyncio.create_task(self._connect(origin, connect_timeout), name="connect")
             opening[task] = None
-            task.add_done_callback(partial(self._is_ahead, opening))
+            task.add_done_callback(partial(self._came_ahead, opening))
 
     def close(self) -> None:
         """Close every connection, whatever it is doing."""
@@ -92,7 +92,7 @@ class Client:
                 return connection
         return None
 
-    async def _opened(self, origin: Origin, connect_timeout: float) -> Connection:
+    async def _fresh(self, origin: Origin, connect_timeout: float) -> Connection:
         opening = self._opening.get(origin)
         if not opening:
             return await self._connect(origin, connect_timeout)
@@ -104,7 +104,7 @@ class Client:
             task.add_done_callback(_rest)  # it may have been opened in this very moment
             raise
 
-    def _is_ahead(self, opening: "dict[asyncio.Task[Connection], None]", task: "asyncio.Task[Connection]") -> None:
+    def _came_ahead(self, opening: "dict[asyncio.Task[Connection], None]", task: "asyncio.Task[Connection]") -> None:
         """It was opened, or was not, before anybody asked."""
         if task in opening:
             del opening[task]

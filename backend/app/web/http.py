@@ -66,10 +66,16 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_timer = None
 
 
+def _cycle_of(send: Send) -> RequestResponseCycle | None:
+    """uvicorn's record of a request, where `send` is its own."""
+    cycle = getattr(send, "__self__", None)
+    return cycle if type(cycle) is RequestResponseCycle else None
+
+
 def is_whole(send: Send) -> bool:
     """Whether all of a request's body is here, so that `receive` does not wait for it. `send` is the server's own."""
-    cycle = getattr(send, "__self__", None)
-    return type(cycle) is RequestResponseCycle and not cycle.more_body
+    cycle = _cycle_of(send)
+    return cycle is not None and not cycle.more_body
 
 
 def protocol_of(send: Send) -> BoundedHttp | None:
@@ -77,8 +83,8 @@ def protocol_of(send: Send) -> BoundedHttp | None:
 
     None: only `receive` tells, since it is another server, or since some of the request's body is still to come.
     """
-    cycle = getattr(send, "__self__", None)
-    if type(cycle) is not RequestResponseCycle or cycle.more_body:
+    cycle = _cycle_of(send)
+    if cycle is None or cycle.more_body:
         return None
     protocol = cycle.transport.get_protocol()
     if not isinstance(protocol, BoundedHttp):
@@ -95,8 +101,8 @@ def direct(send: Send, outbox: Outbox) -> Callable[[bytes, bool], bool] | None:
     False: nothing was written, and `send` is to be asked, since the socket is full or closed, or the body is not in
     chunks. None: it is another server.
     """
-    cycle = getattr(send, "__self__", None)
-    if type(cycle) is not RequestResponseCycle:
+    cycle = _cycle_of(send)
+    if cycle is None:
         return None
     flow, transport = cycle.flow, cycle.transport
 

@@ -15,6 +15,11 @@ from app.web.middleware import SEND, TRANSPORT
 from app.web.notes import note
 
 MEDIA_TYPE = "text/event-stream"
+_HEADERS = (
+    (b"content-type", f"{MEDIA_TYPE}; charset=utf-8".encode()),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
 
 
 Watch = Callable[[Callable[[], None]], Callable[[], None]]
@@ -69,8 +74,6 @@ class EventStream(Response):
     A reader that takes nothing is cut off, and may come back.
     """
 
-    media_type = MEDIA_TYPE
-
     def __init__(
         self,
         reading: Readable,
@@ -86,9 +89,7 @@ class EventStream(Response):
         self.status_code = 200
         self.background = None
         self.raw_headers = [  # at once: it took longer to make them one by one and to delete a length than all the rest
-            (b"content-type", f"{MEDIA_TYPE}; charset=utf-8".encode()),
-            (b"cache-control", b"no-cache, no-transform"),
-            (b"x-accel-buffering", b"no"),
+            *_HEADERS,
             *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reading.headers),
         ]
         if replayed:

@@ -47,14 +47,6 @@ async def endpoint(serve: Serve) -> AsyncGenerator[Endpoint]:
         server.close()
 
 
-@pytest.fixture
-async def client() -> AsyncGenerator[Client]:
-    made = Client()
-    yield made
-    made.close()
-    await asyncio.sleep(0)
-
-
 async def asked(client: Client, one: Endpoint, body: bytes = b"{}") -> Response:
     return await client.ask("POST", one.url, {"X-Kind": "test"}, body, connect_timeout=5)
 

@@ -1,7 +1,6 @@
 """Connections that are opened ahead of who will ask: they are used, none is in vain for long, and none is an error."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import pytest
 import uvloop
@@ -12,14 +11,6 @@ from tests.contracts.test_client import OK, asked, endpoint, poured, says
 from tests.support.waiting import until
 
 HELLO = says(OK + b"Content-Length: 5\r\n\r\nhello")
-
-
-@pytest.fixture
-async def client() -> AsyncGenerator[Client]:
-    made = Client()
-    yield made
-    made.close()
-    await asyncio.sleep(0)
 
 
 async def test_who_was_expected_finds_a_connection(client: Client) -> None:
