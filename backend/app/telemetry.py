@@ -42,6 +42,7 @@ def set_up() -> None:
 
     uvicorn's access log prints query strings, where `GET /api/chat/stream` has its message; ours does not.
     """
+    vars(log).pop("bind", None)  # where it was set up before
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -51,7 +52,8 @@ def set_up() -> None:
             else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line in one write; printing takes two
+        cache_logger_on_first_use=True,
     )
     for name in ("uvicorn.access", "uvicorn.asgi"):
         logger = logging.getLogger(name)
