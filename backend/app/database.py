@@ -44,7 +44,7 @@ class Write(ABC):
 
     @abstractmethod
     def apply(self, connection: Connection) -> Any:
-        """In the writer's thread, inside a transaction. Called again where that one could not be had."""
+        """In the writer's thread, inside a transaction. Called again where that one could not be kept."""
 
     @abstractmethod
     def settle(self, result: Any, error: Exception | None) -> None:

@@ -173,7 +173,7 @@ class SqliteDatabase(Database):
         try:
             self._synchronize("FULL" if durable else "NORMAL")
             self._raw.execute("BEGIN IMMEDIATE")
-            outcomes = [self._apply(write) for write in batch]
+            outcomes = self._apply_all(batch)
             self._raw.execute("COMMIT")
             (self.durable_commits if durable else self.commits).add(time.perf_counter() - began)
             if any(isinstance(write, _EmptyLog) for write in batch):
@@ -186,6 +186,17 @@ class SqliteDatabase(Database):
             known = storage_error(error)
             return [(None, known)] * len(batch)
         return outcomes
+
+    def _apply_all(self, batch: list[Write]) -> list[Outcome]:
+        """Without savepoints, which are a fifth of a commit; with them if one of `batch` fails, which is seldom."""
+        try:
+            return [(write.apply(self._writer), None) for write in batch]
+        except Exception as error:
+            if of_the_disk(error) or not self._raw.in_transaction:
+                raise  # the disk's refusals take the whole commit with them
+        self._raw.execute("ROLLBACK")
+        self._raw.execute("BEGIN IMMEDIATE")
+        return [self._apply(write) for write in batch]
 
     def _apply(self, write: Write) -> Outcome:
         self._raw.execute("SAVEPOINT one")
