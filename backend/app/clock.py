@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 ID_LENGTH = 26  # 130 bits of base 32 hold the 128 bits of an id
-STEP_BITS = 64  # between two ids of a millisecond: nobody guesses the next one, and 65,000 of them fit
+MOST_STEP = 2**64  # between two ids of a millisecond: nobody guesses the next one, and 65,000 of them fit
 LATEST = 7_258_118_400_000  # the year 2200: from where on the floats of `rfc3339` would lose milliseconds
 NOTICED_MILLISECONDS = 1000
 WRONG_MILLISECONDS = 5000  # more is nobody's network
@@ -37,7 +37,8 @@ class Clock:
         made in one, and whoever reads them by their ids must find them in their order.
         """
         fresh = _number(self.now(), secrets.randbits(80))
-        self._newest = fresh if fresh >> 80 > self._newest >> 80 else self._newest + 1 + secrets.randbits(STEP_BITS)
+        step = 1 + fresh % MOST_STEP
+        self._newest = fresh if fresh >> 80 > self._newest >> 80 else self._newest + step
         return _spelled(self._newest)
 
 
