@@ -79,7 +79,7 @@ class AIService:
         self._asked = Asked(clock)
         self._replays: WeakValueDictionary[tuple[str, str], LiveLog] = WeakValueDictionary()
         self._readings: WeakSet[Reading] = WeakSet()
-        self._beginning: set[asyncio.Task[Started]] = set()
+        self._beginning = 0  # runs whose commit is under way
         engine.on_ended.append(lambda run: self._asked.ended(run.id, run.status))
 
     async def models(self) -> ModelList:
@@ -178,27 +178,37 @@ class AIService:
         charge = await self._budgets.charge(principal, plan.candidates)
         self._engine.check_room()
         live = self._prepare(principal, plan)  # in the same breath as the check, else all that come together pass it
-        # A task of its own: if the one who asks goes now, the run is still started once its commit stands.
-        task = asyncio.create_task(self._begin(live, plan, claim, charge), name="begin")
-        self._beginning.add(task)
-        plan.candidates[0].provider.expect(len(self._beginning))  # meanwhile: until then nobody is asked anything
-        task.add_done_callback(self._beginning.discard)
-        return await asyncio.shield(task)
+        started = self._begin(live, plan, claim, charge)
+        plan.candidates[0].provider.expect(self._beginning)  # meanwhile: until then nobody is asked anything
+        return await started
 
-    async def _begin(self, live: LiveRun, plan: Plan, claim: Key | None, charge: Charge) -> Started:
-        try:
-            # Kept as what it is once this is committed: onlookers need no second write.
-            run = msgspec.structs.replace(live.run, status="running")
-            accepted = await self._store.accept(run, claim, plan.place, charge)
-        except BaseException:
-            self._engine.discard(live)
-            raise
-        if accepted.id != live.run.id:  # the same key, at the same moment, was a little faster
-            self._engine.discard(live)
-            return Started(accepted.id, replayed=True)
-        live.allowance = self._budgets.allowance(charge, accepted, live.live_bytes)
-        self._engine.start(live, plan.candidates)
-        return Started(live.run.id, replayed=False)
+    def _begin(self, live: LiveRun, plan: Plan, claim: Key | None, charge: Charge) -> "asyncio.Future[Started]":
+        """Whether or not the one who asks waits for it: the run is started once its commit stands."""
+        started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+
+        def accepted(accepting: "asyncio.Future[Run]") -> None:
+            self._beginning -= 1
+            try:
+                run = accepting.result()
+                replayed = run.id != live.run.id  # the same key, at the same moment, was a little faster
+                if replayed:
+                    self._engine.discard(live)
+                else:
+                    live.allowance = self._budgets.allowance(charge, run, live.live_bytes)
+                    self._engine.start(live, plan.candidates)
+            except BaseException as error:  # noqa: BLE001 - it belongs to the one who asks, who raises it
+                self._engine.discard(live)
+                if not started.done():
+                    started.set_exception(error)
+            else:
+                if not started.done():
+                    started.set_result(Started(run.id, replayed))
+
+        # Kept as what it is once this is committed: onlookers need no second write.
+        run = msgspec.structs.replace(live.run, status="running")
+        self._store.accept(run, claim, plan.place, charge).add_done_callback(accepted)
+        self._beginning += 1
+        return started
 
     async def start_by_get(self, principal: Principal, request: ChatRequest, once: Once) -> Started:
         """As `start`; without a key, a browser may be asking again: attach to what the same question started."""

@@ -1,5 +1,6 @@
 """The runs over SQLAlchemy Core, for both dialects."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -46,7 +47,9 @@ class SqlStore:
         self._clock = clock
         self._retention = int(run_retention_hours * 3600 * 1000)
 
-    async def accept(self, run: Run, key: Key | None, place: Place | None = None, charge: Charge | None = None) -> Run:
+    def accept(
+        self, run: Run, key: Key | None, place: Place | None = None, charge: Charge | None = None
+    ) -> "asyncio.Future[Run]":
         """See `Store.accept`."""
 
         def write(connection: Connection) -> Run:
@@ -77,7 +80,7 @@ class SqlStore:
                 )
             return accepted
 
-        return await self._submit(run, write, durable=True)
+        return self._submit(run, write, durable=True)
 
     async def find(self, owner_id: str, key: Key) -> Run | None:
         """See `Store.find`."""
@@ -181,10 +184,10 @@ class SqlStore:
         values = {"the_id": run.id, "the_owner": run.owner_id, **values}
         await self._database.submit(lambda connection: statement.run(connection, values), durable=False)
 
-    async def _submit(self, run: Run, write: Callable[[Connection], T], *, durable: bool) -> T:
+    def _submit(self, run: Run, write: Callable[[Connection], T], *, durable: bool) -> "asyncio.Future[T]":
         if run.conversation_id is None:
-            return await self._database.submit(write, durable=durable, owner_id=run.owner_id)
-        return await self._changes.submit(run.owner_id, write, durable=durable)
+            return self._database.submit(write, durable=durable, owner_id=run.owner_id)
+        return self._changes.submit(run.owner_id, write, durable=durable)
 
 
 def recover(

@@ -98,7 +98,7 @@ class Tree(RuleBasedStateMachine):
         self.live: dict[str, Live] = {}
         self.ended: dict[str, Ending] = {}  # by message
 
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
+    def do(self, work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
         return self.loop.run_until_complete(work)
 
     @initialize()
