@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypedDict
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Receive, Scope, Send
 
 from app import __version__, telemetry
 from app import storage as storages
@@ -65,9 +64,10 @@ from app.store.usages import SqlUsages
 from app.telemetry import Held, Metrics, log
 from app.tracing import Tracing
 from app.web import page, problems
+from app.web.application import ChatApp
 from app.web.connections import Connections
 from app.web.deps import Services
-from app.web.middleware import SEND, TRANSPORT, BodyLimit, Boundary, Envelope, Gate, Limits, transport_of
+from app.web.middleware import BodyLimit, Boundary, Envelope, Gate, Limits
 from app.web.short_way import ShortWay
 from app.web.trial import Trials
 
@@ -99,29 +99,6 @@ class Watchers(NamedTuple):
         titles.on_spent.append(self.numbers.spent)
 
 
-class ChatApp(FastAPI):
-    """FastAPI, with the clients' sockets at hand for those who must cut them off."""
-
-    def __init__(self, **more: Any) -> None:
-        super().__init__(**more)
-        self.connections = Connections()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection's request, or the lifespan (ASGI)."""
-        transport = transport_of(send)
-        if transport is None or scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        scope[TRANSPORT] = transport
-        scope[SEND] = send
-        self.connections.enter(transport)
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self.connections.leave(transport)
-            scope.pop(SEND, None)  # it holds the server's own record of this request, which holds the scope
-
-
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service, not yet started: its lifespan opens the database and closes everything.
 
@@ -149,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield State(services=await _open(known, plan, app.connections, Watchers(numbers, tracing), stack))
 
     app = ChatApp(
+        asks_at=chat.PATH,
         title="AI Chat Service",
         version=__version__,
         description=_ABOUT,

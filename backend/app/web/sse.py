@@ -9,6 +9,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.web.admission import leave
 from app.web.connections import Connections, abort
 from app.web.http import direct, protocol_of
 from app.web.middleware import SEND, TRANSPORT
@@ -117,6 +118,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream (ASGI)."""
+        leave(scope)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = scope.get(TRANSPORT)
         # The server's own, if we know it: what lies between has nothing to do with frames, and would cost each of them.
