@@ -184,7 +184,8 @@ class AIService:
 
     def _begin(self, live: LiveRun, plan: Plan, claim: Key | None, charge: Charge) -> "asyncio.Future[Started]":
         """Whether or not the one who asks waits for it: the run is started once its commit stands."""
-        started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        started: asyncio.Future[Started] = loop.create_future()
 
         def accepted(accepting: "asyncio.Future[Run]") -> None:
             self._beginning -= 1
@@ -201,8 +202,8 @@ class AIService:
                 if not started.done():
                     started.set_exception(error)
             else:
-                if not started.done():
-                    started.set_result(Started(run.id, replayed))
+                # A turn later: the models of all in this commit are asked before anybody is answered.
+                loop.call_soon(_tell, started, Started(run.id, replayed))
 
         # Kept as what it is once this is committed: onlookers need no second write.
         run = msgspec.structs.replace(live.run, status="running")
@@ -344,6 +345,11 @@ class AIService:
         if kept is None:
             raise RunNotFound
         return kept
+
+
+def _tell(started: "asyncio.Future[Started]", how: Started) -> None:
+    if not started.done():  # else whoever asked has gone
+        started.set_result(how)
 
 
 def fingerprint(path: str, request: BaseModel | None = None) -> str:
