@@ -241,4 +241,4 @@ class Database(ABC):
 
     @abstractmethod
     def _commit(self, batch: list[Write]) -> list[Outcome]:
-        """In the writer's thread: all of `batch` in one transaction, a savepoint each. Raises nothing."""
+        """In the writer's thread: all of `batch` in one transaction; what fails is undone alone. Raises nothing."""

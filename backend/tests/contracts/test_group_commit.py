@@ -1,4 +1,4 @@
-"""Writes become durable together: one commit in flight, a savepoint each, and a disk's refusal takes all of them."""
+"""Writes become durable together: one commit in flight, each undone alone, and a disk's refusal takes all of them."""
 
 import asyncio
 import sqlite3
