@@ -51,6 +51,14 @@ class Charge(msgspec.Struct, frozen=True):
         return max(self.prices.values(), key=lambda price: (price.output, price.input), default=None)
 
 
+class Bill(msgspec.Struct, frozen=True):
+    """Of a `Charge`, what the cost of its answer is reckoned by at the end."""
+
+    input_tokens: int  # estimated
+    prices: Mapping[str, Price]
+    key_id: str | None
+
+
 class Spent(msgspec.Struct, frozen=True):
     """What an account or a key has spent, with what is set aside for answers that are being written."""
 
@@ -175,6 +183,11 @@ def dollars(micros: int) -> str:
     if micros % 10_000 == 0 or micros >= 1_000_000:
         return f"${micros / 1e6:,.2f}"
     return f"${micros / 1e6:.6f}".rstrip("0")
+
+
+def is_limited(charge: Charge) -> bool:
+    """Whether any limit counts what is being written."""
+    return any((*msgspec.structs.astuple(charge.limits), *msgspec.structs.astuple(charge.key_limits)))
 
 
 def is_bounded(charge: Charge) -> bool:

@@ -222,6 +222,7 @@ class Run(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     usage: Usage | None = None
     allowed: int | None = None  # tokens that it may say where a limit leaves fewer than are asked for; of a live run
+    charge: str | None = None  # what its cost is reckoned by, where nothing was set aside for it; of a live run
 
     @property
     def ending(self) -> Ending | None:

@@ -195,6 +195,7 @@ class AIService:
                 if replayed:
                     self._engine.discard(live)
                 else:
+                    live.run = run
                     live.allowance = self._budgets.allowance(charge, run, live.live_bytes)
                     self._engine.start(live, plan.candidates)
             except BaseException as error:  # noqa: BLE001 - it belongs to the one who asks, who raises it
@@ -207,7 +208,7 @@ class AIService:
 
         # Kept as what it is once this is committed: onlookers need no second write.
         run = msgspec.structs.replace(live.run, status="running")
-        self._store.accept(run, claim, plan.place, charge).add_done_callback(accepted)
+        asyncio.ensure_future(self._store.accept(run, claim, plan.place, charge)).add_done_callback(accepted)
         self._beginning += 1
         return started
 

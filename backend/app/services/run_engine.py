@@ -204,7 +204,6 @@ class RunEngine:
 
     async def _live(self, live: LiveRun, candidates: Sequence[Candidate]) -> None:
         live.begun = True
-        live.run = msgspec.structs.replace(live.run, status="running")
         ending = await self._generate(live, candidates)
         if live.watchdog is not None:
             live.watchdog.cancel()

@@ -1,7 +1,6 @@
 """The contracts of the store: what is kept, and whose it is. Every read takes the owner; there is no other way in."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -58,12 +57,13 @@ class Store(Protocol):
 
     def accept(
         self, run: Run, key: Key | None, place: Place | None = None, charge: Charge | None = None
-    ) -> "asyncio.Future[Run]":
+    ) -> Awaitable[Run]:
         """Keep `run`, its answer's beginning, the question at `place` and `key`, in one fsynced commit.
 
         The branch that the conversation shows then ends with the answer. If `key` is known already, nothing is
-        written and the run it stands for is returned instead. What `charge` comes to is set aside in the same commit;
-        the run that is returned says if it may have less. Whether or not anybody waits for it, it is kept.
+        written and the run it stands for is returned instead. What `charge` comes to is set aside in the same commit,
+        where a limit counts it; the run that is returned says if it may have less. Whether or not anybody waits, it is
+        kept.
 
         Raises:
             KeyReused: `key` was used for another request.

@@ -26,6 +26,7 @@ RUN_COLUMNS = (
     "created_at",
     "first_token_at",
     "ended_at",
+    "charge",
 )
 MESSAGE_COLUMNS = ("id", "owner_id", "role", "parts", "created_at", "conversation_id", "parent_id", "depth", "meta")
 """What `run_columns` and `message_columns` give."""
@@ -91,6 +92,7 @@ def run_columns(run: Run) -> dict[str, Any]:
         "created_at": run.created_at,
         "first_token_at": run.first_token_at,
         "ended_at": run.ended_at,
+        "charge": run.charge,
     }
 
 
@@ -112,6 +114,7 @@ def run_of(row: Row[Any]) -> Run:
         finish_reason=row.finish_reason,
         failure=failure,
         usage=_usage.decode(row.usage) if row.usage else None,
+        charge=row.charge,
     )
 
 

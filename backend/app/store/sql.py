@@ -67,7 +67,7 @@ class SqlStore:
             else:
                 tree.plant(connection, run, place)
             accepted = usages.reserve(connection, run, charge) if charge is not None else run
-            _ADD_RUN.run(connection, {**run_columns(run), "replica_id": self._database.replica})
+            _ADD_RUN.run(connection, {**run_columns(accepted), "replica_id": self._database.replica})
             if key is not None:
                 connection.execute(
                     insert(idempotency_keys).values(
@@ -223,7 +223,7 @@ def recover(
 def _end(connection: Connection, run: Run, parts: Sequence[Part], replica_id: str | None) -> bool:
     """The compare-and-set that makes sure of one ending, by who owns the run."""
     mine = {"the_id": run.id, "the_owner": run.owner_id, "the_replica": replica_id}
-    if _END.run(connection, {**mine, **run_columns(run)}) == 0:
+    if _END.run(connection, {**mine, **run_columns(run), "charge": None}) == 0:
         return False
     usages.settle(connection, run, parts)  # before the answer is written, so that what it began with still stands
     if run.conversation_id is not None:

@@ -119,6 +119,7 @@ runs = Table(
     Column("left_out", Integer, nullable=False, server_default=text("0")),
     Column("replica_id", String(26)),  # who writes it, or wrote it; with SQLite nobody else could
     Column("read_at", DateTime(timezone=True)),  # by the database's clock: by a reader at another replica
+    Column("charge", Text),  # while it lives, where nothing is set aside for it: JSON, what its cost is reckoned by
 )
 # Recovery looks for the few that have not ended, the list for those of one conversation; these hold only them.
 Index("ix_runs_live", runs.c.status, sqlite_where=_LIVE, postgresql_where=_LIVE)

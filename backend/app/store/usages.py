@@ -2,6 +2,7 @@
 
 The row of an answer has its run's id. Both of its writes are part of commits that happen anyway, and the look at what
 is left is part of the first one: so no two answers can be promised the same, and after a crash nothing is forgotten.
+Where no limit counts it there is only the second one, and the run's own row has what that needs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,14 @@ from app.database import Database
 from app.limits import (
     DAY,
     MINUTE,
+    Bill,
     Charge,
     Limits,
     Price,
     Spent,
     estimate,
     grant,
+    is_limited,
     month_began,
 )
 from app.models import Part, Run, Usage
@@ -33,6 +36,7 @@ from app.store.tables import messages, runs, usage_days, usages
 MAX_RECENT = 10_000  # rows of a minute that are looked at: more is nobody's typing, and the day's limit counts them all
 
 _tariff = msgspec.json.Decoder(dict[str, Price])
+_bill = msgspec.json.Decoder(Bill)
 _PLACE = ("owner_id", "day", "model", "key_id")
 _AMOUNTS = ("requests", "input_tokens", "output_tokens", "cost_micros", "unpriced", "estimates")
 _DAYS = usage_days.c
@@ -102,9 +106,14 @@ class SqlUsages:
 def reserve(connection: Connection, run: Run, charge: Charge) -> Run:
     """Set aside what `run` may come to; it says if that is less than is asked for.
 
+    Where no limit counts it, nobody asks for that before the end: then it only goes with the run's own row.
+
     Raises:
         LimitReached: too little is left.
     """
+    if not is_limited(charge):
+        bill = Bill(charge.input_tokens, charge.prices, charge.key_id)
+        return msgspec.structs.replace(run, charge=msgspec.json.encode(bill).decode())
     granted = _granted(connection, run, charge, run.created_at)
     usage = Usage(charge.input_tokens, granted)
     _keep(
@@ -125,19 +134,27 @@ def reserve(connection: Connection, run: Run, charge: Charge) -> Run:
 
 def settle(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
     """Put what `run` did cost in the place of what was set aside: as its endpoint told, or an estimate by its text."""
-    row = _row(connection, run)
-    if row is None:
-        if run.usage is not None:
-            values = {"id": run.id, "owner_id": run.owner_id, "purpose": "answer", "model": run.model}
-            spend(connection, {**values, "created_at": run.created_at}, run.usage, Extra())
-        return
+    values = {"id": run.id, "owner_id": run.owner_id, "purpose": "answer", "model": run.model}
+    if run.charge is not None:
+        bill = _bill.decode(run.charge)
+        values |= {"created_at": run.created_at, "key_id": bill.key_id}
+        _keep(connection, values | _came_to(connection, run, parts, bill.input_tokens, bill.prices.get(run.model)))
+    elif (row := _row(connection, run)) is not None:
+        price = _tariff.decode(row["tariff"]).get(run.model) if row["tariff"] else None
+        amounts = _came_to(connection, run, parts, row["input_tokens"], price)
+        _change(connection, row, {**amounts, "model": run.model, "tariff": None})
+    elif run.usage is not None:
+        spend(connection, {**values, "created_at": run.created_at}, run.usage, Extra())
+
+
+def _came_to(
+    connection: Connection, run: Run, parts: Sequence[Part], input_tokens: int, price: Price | None
+) -> dict[str, Any]:
     usage = run.usage if run.usage is not None and run.usage != Usage() else None
     estimated = usage is None
     if usage is None:
-        usage = estimate(row["input_tokens"], _said(connection, run, parts), run.failure.code if run.failure else None)
-    price = _tariff.decode(row["tariff"]).get(run.model) if row["tariff"] else None
-    amounts = _amounts(usage, _cost(price, usage), estimated=estimated)
-    _change(connection, row, {**amounts, "model": run.model, "tariff": None})
+        usage = estimate(input_tokens, _said(connection, run, parts), run.failure.code if run.failure else None)
+    return _amounts(usage, _cost(price, usage), estimated=estimated)
 
 
 def spend(connection: Connection, row: Mapping[str, Any], usage: Usage, more: Extra) -> None:

@@ -27,6 +27,9 @@ from tests.support.databases import ENGINES, migrated
 PRICES = {"m": Price(1.0, 2.0, 0.5)}
 MINUTE = 60_000
 NOON = 12 * 3600 * 1000
+EITHER = pytest.mark.parametrize(
+    "limits", [Limits(), Limits(tokens_per_day=1_000_000)], ids=["unlimited", "limited"]
+)  # something is set aside, or nothing
 
 
 class Kit(NamedTuple):
@@ -69,6 +72,20 @@ async def test_what_a_run_may_come_to_is_set_aside_until_it_ends(kit: Kit) -> No
     assert (run.allowed, await kit.total()) == (None, 110)
     await kit.end(run, Usage(12, 3))
     assert await kit.total() == 15
+
+
+async def test_where_no_limit_counts_it_nothing_is_set_aside_and_its_end_is_counted_all_the_same(kit: Kit) -> None:
+    run = await kit.begin(Limits(), prices=PRICES, key_id="k")
+    assert (run.allowed, await kit.total()) == (None, 0)
+    await kit.end(run, Usage(12, 3))
+    assert await kit.total() == 15
+    (use,) = await kit.usages.of("ann", 0, 10, None)
+    assert (use.requests, use.cost, use.estimated) == (1, 18, False)
+    of_key = await kit.usages.spent("ann", kit.clock.now(), "k")
+    assert (of_key.day, of_key.month) == (15, 18)
+    kept = await kit.store.run("ann", run.id)
+    assert kept is not None
+    assert kept.run.charge is None, "its row does not keep for ever what it was reckoned by"
 
 
 async def test_parallel_starts_at_the_edge_are_promised_no_more_than_there_is(kit: Kit) -> None:
@@ -177,8 +194,11 @@ async def test_a_live_run_is_given_what_others_left(kit: Kit) -> None:
     assert await kit.total() == 20 + 110
 
 
-async def test_without_the_endpoint_s_word_the_text_is_counted_without_what_it_began_with(kit: Kit) -> None:
-    run = await kit.begin(Limits())
+@EITHER
+async def test_without_the_endpoint_s_word_the_text_is_counted_without_what_it_began_with(
+    kit: Kit, limits: Limits
+) -> None:
+    run = await kit.begin(limits)
     await kit.end(run, None, "안녕하세요 abcd")  # 20 bytes
     (use,) = await kit.usages.of("ann", 0, 10, None)
     assert (use.input_tokens, use.output_tokens, use.estimated, use.priced) == (10, 5, True, False)
@@ -190,8 +210,9 @@ async def test_an_answer_that_nobody_can_have_billed_costs_nothing(kit: Kit, cod
     assert await kit.total() == spent
 
 
-async def test_after_a_crash_what_was_said_is_counted_and_the_rest_is_given_back(kit: Kit) -> None:
-    run = await kit.begin(Limits(), prices=PRICES)
+@EITHER
+async def test_after_a_crash_what_was_said_is_counted_and_the_rest_is_given_back(kit: Kit, limits: Limits) -> None:
+    run = await kit.begin(limits, prices=PRICES)
     now = kit.clock.now()
     pieces = {run.id: [Piece(0, "text", 0, "x" * 40)]}
     await kit.database.submit(lambda connection: sql.recover(connection, pieces, whole, now), durable=True)
@@ -199,8 +220,9 @@ async def test_after_a_crash_what_was_said_is_counted_and_the_rest_is_given_back
     assert (use.input_tokens, use.output_tokens, use.cost, use.estimated) == (10, 10, 30, True)
 
 
-async def test_a_cancelled_run_counts_what_it_said(kit: Kit) -> None:
-    run = await kit.begin(Limits())
+@EITHER
+async def test_a_cancelled_run_counts_what_it_said(kit: Kit, limits: Limits) -> None:
+    run = await kit.begin(limits)
     ended = msgspec.structs.replace(run, status="cancelled", failure=STOPPED, ended_at=kit.clock.now())
     await kit.store.finish(ended, (Part("text", "x" * 8),))
     assert await kit.total() == 12
