@@ -26,6 +26,7 @@ T = TypeVar("T")
 APPLICATION_ID = 0x41494353  # "AICS": tells our file from another program's
 BUSY_MILLISECONDS = 5000  # another process (a backup, a shell) may hold the file this long
 READERS = 2  # threads; reads are short, and the machine's cores belong to the loop and the writer
+CAREFUL_COMMITS = 100  # with savepoints after one in which a write failed: who is refused often comes again at once
 WAL_BYTES_KEPT = 64 * 2**20  # a burst's log shrinks back to this
 
 # From here on free of the WAL-reset bug (sqlite.org/wal.html), of which one writer keeps clear anyway.
@@ -43,6 +44,7 @@ class SqliteDatabase(Database):
         super().__init__(READERS)
         self.path = path
         self._synchronous = ""
+        self._careful = 0  # commits in which each write has a savepoint
 
     # ── Life ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,12 +190,16 @@ class SqliteDatabase(Database):
         return outcomes
 
     def _apply_all(self, batch: list[Write]) -> list[Outcome]:
-        """Without savepoints, which are a fifth of a commit; with them if one of `batch` fails, which is seldom."""
+        """Without savepoints, which are a fifth of a commit; with them where one fails, and a while after."""
+        if self._careful:
+            self._careful -= 1
+            return [self._apply(write) for write in batch]
         try:
             return [(write.apply(self._writer), None) for write in batch]
         except Exception as error:
             if of_the_disk(error) or not self._raw.in_transaction:
                 raise  # the disk's refusals take the whole commit with them
+        self._careful = CAREFUL_COMMITS
         self._raw.execute("ROLLBACK")
         self._raw.execute("BEGIN IMMEDIATE")
         return [self._apply(write) for write in batch]

@@ -199,7 +199,8 @@ class AIService:
                     live.allowance = self._budgets.allowance(charge, run, live.live_bytes)
                     self._engine.start(live, plan.candidates)
             except BaseException as error:  # noqa: BLE001 - it belongs to the one who asks, who raises it
-                self._engine.discard(live)
+                if live.task is None:
+                    self._engine.discard(live)
                 if not started.done():
                     started.set_exception(error)
             else:

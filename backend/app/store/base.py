@@ -61,9 +61,8 @@ class Store(Protocol):
         """Keep `run`, its answer's beginning, the question at `place` and `key`, in one fsynced commit.
 
         The branch that the conversation shows then ends with the answer. If `key` is known already, nothing is
-        written and the run it stands for is returned instead. What `charge` comes to is set aside in the same commit,
-        where a limit counts it; the run that is returned says if it may have less. Whether or not anybody waits, it is
-        kept.
+        written and the run it stands for is returned instead. What `charge` comes to is set aside, where a limit counts
+        it; the run that is returned says if it may have less. Whether or not anybody waits, it is kept.
 
         Raises:
             KeyReused: `key` was used for another request.

@@ -9,10 +9,10 @@ from app.clock import Clock
 from app.database import Database
 from app.models import Conversation, Message, text_of
 from app.store import changes as change_log
-from app.store import search, tree
+from app.store import search, tree, usages
 from app.store.base import Page
 from app.store.changes import SqlChanges
-from app.store.rows import LIVE, conversation_of, owned, parts_of, select_conversations
+from app.store.rows import LIVE, conversation_of, owned, parts_of, run_of, select_conversations
 from app.store.tables import conversations, idempotency_keys, messages, runs, search_entries
 
 ERASE_ROWS = 200  # messages in one commit, so that live answers do not wait
@@ -268,6 +268,8 @@ def _erase(connection: Connection, conversation_id: str) -> None:
         texts = select(messages.c.id, messages.c.parts).where(messages.c.id.in_(ids))
         search.remove(connection, {row.id: text_of(parts_of(row.parts)) for row in connection.execute(texts)})
         written_by = select(runs.c.id).where(runs.c.message_id.in_(ids))
+        for row in connection.execute(select(runs).where(runs.c.message_id.in_(ids), LIVE)):
+            usages.keep_before_erasing(connection, run_of(row))
         connection.execute(delete(idempotency_keys).where(idempotency_keys.c.run_id.in_(written_by)))
         connection.execute(delete(runs).where(runs.c.message_id.in_(ids)))
         connection.execute(delete(messages).where(messages.c.id.in_(ids)))

@@ -35,6 +35,7 @@ _ASK_CANCEL = Prepared(update(runs).where(*_MY_RUN), ("cancel_requested_at",))
 _END = Prepared(
     update(runs).where(*_MY_RUN, runs.c.replica_id.is_not_distinct_from(bindparam("the_replica"))), RUN_COLUMNS
 )
+_THERE = Prepared(select(runs.c.id).where(runs.c.id == bindparam("the_id"), owned(runs, bindparam("the_owner"))))
 _KEEP_ANSWER = Prepared(update(messages).where(*_MY_ANSWER), ("parts",))
 
 
@@ -66,7 +67,7 @@ class SqlStore:
                 _ADD_ANSWER.run(connection, {**answer, "role": "assistant", "parts": "[]"})
             else:
                 tree.plant(connection, run, place)
-            accepted = usages.reserve(connection, run, charge) if charge is not None else run
+            accepted = self._reserve(connection, run, charge) if charge is not None else run
             _ADD_RUN.run(connection, {**run_columns(accepted), "replica_id": self._database.replica})
             if key is not None:
                 connection.execute(
@@ -152,6 +153,9 @@ class SqlStore:
 
         return await self._database.submit(forget, durable=False)
 
+    def _reserve(self, connection: Connection, run: Run, charge: Charge) -> Run:
+        return usages.reserve(connection, run, charge, shared=self._database.replica is not None)
+
     def _find(self, connection: Connection, owner_id: str, key: Key) -> Run | None:
         statement = (
             select(runs, idempotency_keys.c.fingerprint)
@@ -224,6 +228,8 @@ def _end(connection: Connection, run: Run, parts: Sequence[Part], replica_id: st
     """The compare-and-set that makes sure of one ending, by who owns the run."""
     mine = {"the_id": run.id, "the_owner": run.owner_id, "the_replica": replica_id}
     if _END.run(connection, {**mine, **run_columns(run), "charge": None}) == 0:
+        if run.charge is not None and _THERE.scalar(connection, mine) is None:
+            usages.settle_erased(connection, run, parts)
         return False
     usages.settle(connection, run, parts)  # before the answer is written, so that what it began with still stands
     if run.conversation_id is not None:

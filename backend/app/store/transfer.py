@@ -240,6 +240,7 @@ class _Planting:
         self.owner_id = tree.conversation.owner_id
         self.created = False
         self.added = 0
+        self._added: dict[int, int] = {}  # by the start of a slice: one whose commit is done again counts once
         self.whole = True  # False: it was deleted meanwhile
         self._given = tree.conversation
         self._now = now
@@ -277,7 +278,8 @@ class _Planting:
         if fresh:
             rows = [message_columns(message, self.owner_id) for _, message in fresh]
             connection.execute(_INSERT_MESSAGES, rows)
-            self.added += len(fresh)
+            self._added[some.start] = len(fresh)
+            self.added = sum(self._added.values())
         if not self._there.temporary:
             entries = [(message.id, words[old], message.created_at) for old, message in fresh if old in words]
             search.add_all(connection, self.owner_id, self._there.id, entries)

@@ -103,15 +103,16 @@ class SqlUsages:
         return await self._database.read(lambda connection: [_day_of_use(row) for row in connection.execute(statement)])
 
 
-def reserve(connection: Connection, run: Run, charge: Charge) -> Run:
+def reserve(connection: Connection, run: Run, charge: Charge, *, shared: bool) -> Run:
     """Set aside what `run` may come to; it says if that is less than is asked for.
 
-    Where no limit counts it, nobody asks for that before the end: then it only goes with the run's own row.
+    Where no limit counts it, nobody asks for that before the end: then it only goes with the run's own row. Not where
+    the database is `shared`: a replica of the version before would not find it there.
 
     Raises:
         LimitReached: too little is left.
     """
-    if not is_limited(charge):
+    if not shared and not is_limited(charge):
         bill = Bill(charge.input_tokens, charge.prices, charge.key_id)
         return msgspec.structs.replace(run, charge=msgspec.json.encode(bill).decode())
     granted = _granted(connection, run, charge, run.created_at)
@@ -119,11 +120,7 @@ def reserve(connection: Connection, run: Run, charge: Charge) -> Run:
     _keep(
         connection,
         {
-            "id": run.id,
-            "owner_id": run.owner_id,
-            "purpose": "answer",
-            "model": run.model,
-            "created_at": run.created_at,
+            **_of(run),
             "key_id": charge.key_id,
             **_amounts(usage, _cost(charge.price, usage), estimated=True),
             "tariff": msgspec.json.encode(charge.prices).decode(),
@@ -132,19 +129,45 @@ def reserve(connection: Connection, run: Run, charge: Charge) -> Run:
     return run if granted >= charge.output_tokens else msgspec.structs.replace(run, allowed=granted)
 
 
-def settle(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
-    """Put what `run` did cost in the place of what was set aside: as its endpoint told, or an estimate by its text."""
-    values = {"id": run.id, "owner_id": run.owner_id, "purpose": "answer", "model": run.model}
+def keep_before_erasing(connection: Connection, run: Run) -> None:
+    """Before the row of `run`, which may live, goes with its conversation: what it has cost is counted all the same."""
     if run.charge is not None:
         bill = _bill.decode(run.charge)
-        values |= {"created_at": run.created_at, "key_id": bill.key_id}
-        _keep(connection, values | _came_to(connection, run, parts, bill.input_tokens, bill.prices.get(run.model)))
+        usage = Usage(bill.input_tokens)
+        amounts = _amounts(usage, _cost(bill.prices.get(run.model), usage), estimated=True)
+        tariff = msgspec.json.encode(bill.prices).decode()
+        _keep(connection, {**_of(run), "key_id": bill.key_id, **amounts, "tariff": tariff})
+
+
+def settle_erased(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
+    """As `settle`, of a run whose row went with its conversation."""
+    row = _row(connection, run)
+    if row is not None and row["tariff"] is not None:  # else it is settled already
+        settle(connection, msgspec.structs.replace(run, charge=None), parts)
+
+
+def settle(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
+    """Put what `run` did cost in the place of what was set aside: as its endpoint told, or an estimate by its text."""
+    if run.charge is not None:
+        bill = _bill.decode(run.charge)
+        amounts = _came_to(connection, run, parts, bill.input_tokens, bill.prices.get(run.model))
+        _keep(connection, {**_of(run), "key_id": bill.key_id, **amounts})
     elif (row := _row(connection, run)) is not None:
         price = _tariff.decode(row["tariff"]).get(run.model) if row["tariff"] else None
         amounts = _came_to(connection, run, parts, row["input_tokens"], price)
         _change(connection, row, {**amounts, "model": run.model, "tariff": None})
     elif run.usage is not None:
-        spend(connection, {**values, "created_at": run.created_at}, run.usage, Extra())
+        spend(connection, _of(run), run.usage, Extra())
+
+
+def _of(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "owner_id": run.owner_id,
+        "purpose": "answer",
+        "model": run.model,
+        "created_at": run.created_at,
+    }
 
 
 def _came_to(

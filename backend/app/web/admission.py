@@ -26,14 +26,15 @@ class Admission:
 
     async def enter(self, scope: Scope) -> None:
         """Wait for one's turn. `leave` follows, however the request goes on."""
-        if self._inside >= AT_ONCE:
+        if self._inside < AT_ONCE and not self._waiting:
+            self._inside += 1
+        else:
             await self._turn()
-        self._inside += 1
         scope[_LEAVE] = self._leave
 
     def _leave(self) -> None:
         self._inside -= 1
-        if self._waiting:
+        if self._inside < AT_ONCE:
             self._next()
 
     async def _turn(self) -> None:
@@ -42,12 +43,18 @@ class Admission:
         self._waiting.append(turn)
         if self._timer is None:
             self._timer = loop.call_later(MOST_SECONDS, self._all)
-        await turn
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # its client has gone just as it was its turn
+                self._leave()
+            raise
 
     def _next(self) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():  # else its client has gone
+                self._inside += 1
                 turn.set_result(None)
                 return
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from app.clock import LATEST, rfc3339
 from app.errors import StorageFull
@@ -167,6 +168,24 @@ async def test_broken_off_anywhere_and_done_again_it_is_whole(kit: Kit, monkeypa
         (now,) = await kit.all(who)
         assert [one["parts"] for one in now["messages"]] == [one["parts"] for one in full["messages"]]
         assert now["head_id"] == now["messages"][-1]["id"], "also the branch shown"
+
+
+async def test_messages_whose_commit_is_done_again_count_once(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = kit.changes.submit
+    beside: list[asyncio.Future[None]] = []
+
+    def fail(connection: Connection) -> None:
+        raise ValueError(connection)
+
+    def some(*args: Any, **more: Any) -> Any:
+        planted = submit(*args, **more)
+        beside.append(submit("bob", fail, durable=False))
+        return planted
+
+    monkeypatch.setattr(kit.changes, "submit", some)
+    assert await kit.added(ANN, chain("a", 40)) == (1, 40)
+    assert [type(one) for one in await asyncio.gather(*beside, return_exceptions=True)] == [ValueError] * len(beside)
+    assert beside
 
 
 async def test_a_conversation_that_somebody_deletes_meanwhile_stays_deleted_and_is_said(

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from app.database import Database
 from app.errors import BudgetSpent, LimitReached, TokensSpent, TooManyRequests, TooManyRunsOfYours
 from app.limits import DAY, Charge, Price
-from app.models import STOPPED, Failure, Limits, Part, Piece, Run, Usage
+from app.models import STOPPED, Conversation, Failure, Limits, Part, Piece, Run, Usage
 from app.services.transcript import whole
 from app.store import sql
-from app.store.base import Extra, Key
+from app.store.base import Extra, Key, Place, Question
 from app.store.changes import SqlChanges
+from app.store.conversations import SqlConversations
 from app.store.usages import SqlUsages
 from tests.contracts.test_store import MovedClock
 from tests.support.databases import ENGINES, migrated
@@ -218,6 +219,24 @@ async def test_after_a_crash_what_was_said_is_counted_and_the_rest_is_given_back
     await kit.database.submit(lambda connection: sql.recover(connection, pieces, whole, now), durable=True)
     (use,) = await kit.usages.of("ann", 0, 10, None)
     assert (use.input_tokens, use.output_tokens, use.cost, use.estimated) == (10, 10, 30, True)
+
+
+async def test_an_answer_whose_conversation_is_deleted_meanwhile_is_counted_once(kit: Kit) -> None:
+    conversations = SqlConversations(kit.database, SqlChanges(kit.database), kit.clock)
+    now = kit.clock.now()
+    conversation = Conversation(kit.clock.new_id(), "ann", now, now)
+    await conversations.create(conversation)
+    ids: dict[str, Any] = {"id": kit.clock.new_id(), "message_id": kit.clock.new_id()}
+    run = Run(**ids, owner_id="ann", model="m", status="running", created_at=now, conversation_id=conversation.id)
+    place = Place(conversation.id, None, Question(kit.clock.new_id(), "Well?"), title="Words")
+    accepted = await kit.store.accept(run, None, place, Charge(10, 100, PRICES))
+    await conversations.delete("ann", conversation.id)
+    assert await kit.total() == 10, "what is known of it when a crash follows"
+    ended = msgspec.structs.replace(accepted, status="cancelled", usage=Usage(12, 3), ended_at=kit.clock.now())
+    for _ in range(2):
+        assert not await kit.store.finish(ended, (Part("text", "Yes"),))
+    (use,) = await kit.usages.of("ann", 0, 10, None)
+    assert (use.requests, use.input_tokens, use.output_tokens, use.cost, use.estimated) == (1, 12, 3, 18, False)
 
 
 @EITHER

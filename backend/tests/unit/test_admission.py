@@ -52,6 +52,32 @@ async def test_one_that_goes_while_it_waits_costs_nobody_a_turn() -> None:
     assert crowd.tasks[AT_ONCE].cancelled()
 
 
+async def test_one_that_goes_just_as_it_is_its_turn_passes_it_on() -> None:
+    crowd = Crowd(AT_ONCE + 2)
+    await crowd.settled()
+    leave(crowd.scopes[0])
+    crowd.tasks[AT_ONCE].cancel()  # it has its turn, and has not heard of it
+    await crowd.settled()
+    assert crowd.tasks[AT_ONCE].cancelled()
+    assert crowd.inside[AT_ONCE:] == [AT_ONCE + 1]
+
+
+async def test_a_newcomer_does_not_pass_those_who_wait_and_a_crowd_that_was_let_in_lets_nobody_more_in() -> None:
+    crowd = Crowd(AT_ONCE + 2)
+    await crowd.settled()
+    leave(crowd.scopes[0])
+    late = asyncio.create_task(crowd.admission.enter({}))
+    await crowd.settled()
+    assert crowd.inside[AT_ONCE:] == [AT_ONCE]
+    assert not late.done()
+    await asyncio.wait_for(asyncio.gather(late, *crowd.tasks), PATIENCE)
+    another = asyncio.create_task(crowd.admission.enter({}))
+    leave(crowd.scopes[1])  # two more than may be are inside
+    await crowd.settled()
+    assert not another.done()
+    await asyncio.wait_for(another, PATIENCE)
+
+
 async def test_nobody_is_kept_out_by_those_who_do_not_leave() -> None:
     crowd = Crowd(3 * AT_ONCE)
     await asyncio.wait_for(asyncio.gather(*crowd.tasks), PATIENCE)
