@@ -112,20 +112,11 @@ def reserve(connection: Connection, run: Run, charge: Charge, *, shared: bool) -
     Raises:
         LimitReached: too little is left.
     """
+    bill = Bill(charge.input_tokens, charge.prices, charge.key_id)
     if not shared and not is_limited(charge):
-        bill = Bill(charge.input_tokens, charge.prices, charge.key_id)
         return msgspec.structs.replace(run, charge=msgspec.json.encode(bill).decode())
     granted = _granted(connection, run, charge, run.created_at)
-    usage = Usage(charge.input_tokens, granted)
-    _keep(
-        connection,
-        {
-            **_of(run),
-            "key_id": charge.key_id,
-            **_amounts(usage, _cost(charge.price, usage), estimated=True),
-            "tariff": msgspec.json.encode(charge.prices).decode(),
-        },
-    )
+    _set_aside(connection, run, bill, Usage(charge.input_tokens, granted), charge.price)
     return run if granted >= charge.output_tokens else msgspec.structs.replace(run, allowed=granted)
 
 
@@ -133,10 +124,7 @@ def keep_before_erasing(connection: Connection, run: Run) -> None:
     """Before the row of `run`, which may live, goes with its conversation: what it has cost is counted all the same."""
     if run.charge is not None:
         bill = _bill.decode(run.charge)
-        usage = Usage(bill.input_tokens)
-        amounts = _amounts(usage, _cost(bill.prices.get(run.model), usage), estimated=True)
-        tariff = msgspec.json.encode(bill.prices).decode()
-        _keep(connection, {**_of(run), "key_id": bill.key_id, **amounts, "tariff": tariff})
+        _set_aside(connection, run, bill, Usage(bill.input_tokens), bill.prices.get(run.model))
 
 
 def settle_erased(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
@@ -158,6 +146,12 @@ def settle(connection: Connection, run: Run, parts: Sequence[Part]) -> None:
         _change(connection, row, {**amounts, "model": run.model, "tariff": None})
     elif run.usage is not None:
         spend(connection, _of(run), run.usage, Extra())
+
+
+def _set_aside(connection: Connection, run: Run, bill: Bill, usage: Usage, price: Price | None) -> None:
+    amounts = _amounts(usage, _cost(price, usage), estimated=True)
+    tariff = msgspec.json.encode(bill.prices).decode()
+    _keep(connection, {**_of(run), "key_id": bill.key_id, **amounts, "tariff": tariff})
 
 
 def _of(run: Run) -> dict[str, Any]:
