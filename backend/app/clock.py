@@ -4,6 +4,7 @@ import re
 import secrets
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 
 ID_LENGTH = 26  # 130 bits of base 32 hold the 128 bits of an id
@@ -13,6 +14,7 @@ NOTICED_MILLISECONDS = 1000
 WRONG_MILLISECONDS = 5000  # more is nobody's network
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's alphabet: lower case, no i, l, o, u
 _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]  # two at a time: an id is spelled in half the time
+_LOW, _SHIFTS = 2**80 - 1, range(70, -10, -10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -109,4 +111,10 @@ def _number(at: int, low: int) -> int:
 
 
 def _spelled(value: int) -> str:
-    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -10, -10)])
+    low = value & _LOW
+    return _time(value >> 80) + "".join([_PAIRS[low >> shift & 1023] for shift in _SHIFTS])
+
+
+@lru_cache(16)  # of a crowd, many have the same millisecond
+def _time(at: int) -> str:
+    return "".join([_PAIRS[at >> shift & 1023] for shift in range(40, -10, -10)])

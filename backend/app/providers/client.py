@@ -8,7 +8,8 @@ import socket
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import Literal
+from ipaddress import IPv4Address
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import aiohappyeyeballs
@@ -52,12 +53,12 @@ class Client:
             Broken: it may have been asked, and there is no answer.
             ValueError: `url` or a header cannot be sent.
         """
-        origin, target = _place(url)
-        length = {"Content-Length": str(len(body))} if body is not None else {}
-        head = _head(method, target, {"Host": origin.authority, **headers, **length})
+        origin, _ = _place(url)
+        head = _head(method, url, tuple(headers.items()))
+        request = b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body) if body is not None else head + b"\r\n"
         connection = self._reuse(origin) or await self._fresh(origin, connect_timeout)
         try:
-            return await connection.ask(head + (body or b""))
+            return await connection.ask(request)
         except BaseException:
             connection.abort()
             raise
@@ -127,11 +128,17 @@ class Client:
         """Open it; under TLS the other side must be `name`."""
         loop, origin = asyncio.get_running_loop(), connection.origin
         context = await self._context() if origin.secure else None
-        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        if len(found) == 1 and found[0][0] == socket.AF_INET:  # no race: that costs two thirds of it
-            host, port = found[0][4][:2]
-            await loop.create_connection(lambda: connection, str(host), int(port), ssl=context, server_hostname=name)
-            return
+        host, port = origin.host, origin.port
+        if not _is_ipv4(host):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            if len(found) > 1 or found[0][0] != socket.AF_INET:  # else no race: it costs two more connections
+                await self._race(connection, found, context, name)
+                return
+            host = str(found[0][4][0])
+        await loop.create_connection(lambda: connection, host, port, ssl=context, server_hostname=name)
+
+    async def _race(self, connection: Connection, found: Any, context: ssl.SSLContext | None, name: str | None) -> None:
+        loop = asyncio.get_running_loop()
         sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType] - loosely typed
             found, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1
         )
@@ -171,6 +178,15 @@ def _rest(task: "asyncio.Task[Connection]") -> None:
         task.result().rest()
 
 
+@lru_cache(64)
+def _is_ipv4(host: str) -> bool:
+    try:
+        IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _take(given: tuple[Connection, bytes]) -> None:
     connection, data = given
     connection.take(data)
@@ -187,8 +203,11 @@ def _place(url: str) -> tuple[Origin, str]:
     return Origin(secure, host, parts.port or (443 if secure else 80)), target
 
 
-def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+@lru_cache(64)  # and in the same words
+def _head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    origin, target = _place(url)
+    named = (("Host", origin.authority), *headers)
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in named)]
     if not all(line.isprintable() for line in lines):
         raise ValueError("a header holds what no header may")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    return "\r\n".join([*lines, ""]).encode("latin-1")

@@ -20,6 +20,7 @@ from app.openai_bodies import CompletionRequest
 from app.protocols.base import WireFormat
 from app.providers.base import Catalog
 from app.services.asked import Asked, Question
+from app.services.beginnings import Beginnings
 from app.services.budgets import Budgets
 from app.services.calls import Call
 from app.services.endings import ABANDONED, CANCELLED, INTERRUPTED
@@ -79,7 +80,7 @@ class AIService:
         self._asked = Asked(clock)
         self._replays: WeakValueDictionary[tuple[str, str], LiveLog] = WeakValueDictionary()
         self._readings: WeakSet[Reading] = WeakSet()
-        self._beginning = 0  # runs whose commit is under way
+        self._beginnings: Beginnings[Started] = Beginnings()
         engine.on_ended.append(lambda run: self._asked.ended(run.id, run.status))
 
     async def models(self) -> ModelList:
@@ -179,16 +180,15 @@ class AIService:
         self._engine.check_room()
         live = self._prepare(principal, plan)  # in the same breath as the check, else all that come together pass it
         started = self._begin(live, plan, claim, charge)
-        plan.candidates[0].provider.expect(self._beginning)  # meanwhile: until then nobody is asked anything
+        plan.candidates[0].provider.expect(self._beginnings.coming)  # meanwhile: until then nobody is asked anything
         return await started
 
     def _begin(self, live: LiveRun, plan: Plan, claim: Key | None, charge: Charge) -> "asyncio.Future[Started]":
         """Whether or not the one who asks waits for it: the run is started once its commit stands."""
-        loop = asyncio.get_running_loop()
-        started: asyncio.Future[Started] = loop.create_future()
+        started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
 
         def accepted(accepting: "asyncio.Future[Run]") -> None:
-            self._beginning -= 1
+            self._beginnings.over()
             try:
                 run = accepting.result()
                 replayed = run.id != live.run.id  # the same key, at the same moment, was a little faster
@@ -204,13 +204,12 @@ class AIService:
                 if not started.done():
                     started.set_exception(error)
             else:
-                # A turn later: the models of all in this commit are asked before anybody is answered.
-                loop.call_soon(_tell, started, Started(run.id, replayed))
+                self._beginnings.answer(started, Started(run.id, replayed))
 
         # Kept as what it is once this is committed: onlookers need no second write.
         run = msgspec.structs.replace(live.run, status="running")
         asyncio.ensure_future(self._store.accept(run, claim, plan.place, charge)).add_done_callback(accepted)
-        self._beginning += 1
+        self._beginnings.begun()
         return started
 
     async def start_by_get(self, principal: Principal, request: ChatRequest, once: Once) -> Started:
@@ -347,11 +346,6 @@ class AIService:
         if kept is None:
             raise RunNotFound
         return kept
-
-
-def _tell(started: "asyncio.Future[Started]", how: Started) -> None:
-    if not started.done():  # else whoever asked has gone
-        started.set_result(how)
 
 
 def fingerprint(path: str, request: BaseModel | None = None) -> str:

@@ -23,6 +23,7 @@ class Admission:
         self._inside = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._calling = False
 
     async def enter(self, scope: Scope) -> None:
         """Wait for one's turn. `leave` follows, however the request goes on."""
@@ -34,7 +35,13 @@ class Admission:
 
     def _leave(self) -> None:
         self._inside -= 1
-        if self._inside < AT_ONCE:
+        if self._waiting and not self._calling:
+            self._calling = True
+            asyncio.get_running_loop().call_soon(self._call)  # a turn later: what is begun now asks its models first
+
+    def _call(self) -> None:
+        self._calling = False
+        while self._waiting and self._inside < AT_ONCE:
             self._next()
 
     async def _turn(self) -> None:

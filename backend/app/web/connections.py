@@ -7,10 +7,12 @@ from collections import Counter
 from contextlib import suppress
 
 from app.batch import Batch
+from app.web.turns import Turns
 
 Outbox = Batch[tuple[asyncio.WriteTransport, bytes]]
 """Pieces of bodies, and the sockets that they go to."""
 
+HEADS_AT_ONCE = 8  # responses that are begun in a turn of the loop: one takes some 0.1 ms
 LOOK_SECONDS = 0.5  # between two looks at what a reader has yet to take after the end
 
 
@@ -36,6 +38,7 @@ class Connections:
         self.streams: Counter[str] = Counter()  # open event streams, by what they carry
         self.slow = 0  # readers that were cut off since they took nothing
         self.outbox: Outbox = Batch(_write)
+        self.heads = Turns(HEADS_AT_ONCE)  # of streams; the text of others comes first
         self._open: Counter[asyncio.WriteTransport] = Counter()
         self._flushing: dict[asyncio.WriteTransport, asyncio.TimerHandle] = {}
 

@@ -66,7 +66,12 @@ class Services(msgspec.Struct, frozen=True):
 
 
 async def _services(request: Request) -> Services:
-    return cast(Services, request.state.services)
+    return _services_of(request)
+
+
+def _services_of(request: Request) -> Services:
+    """What the lifespan has opened."""
+    return cast(Services, request.scope["state"]["services"])  # `request.state` makes an object of it first
 
 
 CurrentServices = Annotated[Services, Depends(_services)]
@@ -86,7 +91,7 @@ Peer = Annotated[str, Depends(_peer)]
 
 async def _principal(request: Request) -> Principal:
     """By the header if there is one, else by the cookie: the same rule whatever carries it; never by the query."""
-    services, headers = cast(Services, request.state.services), request.headers
+    services, headers = _services_of(request), request.headers
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bears = scheme.lower() == "bearer"
     shown = token.strip() if bears else headers.get("x-api-key")

@@ -136,6 +136,7 @@ class EventStream(Response):
         self._connections.streams[self._kind] += 1
         note(scope, **self._notes)
         try:
+            await self._connections.heads.take()
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await self._write_all()
         finally:
