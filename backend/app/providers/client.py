@@ -131,7 +131,7 @@ class Client:
         host, port = origin.host, origin.port
         if not _is_ipv4(host):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            if len(found) > 1 or found[0][0] != socket.AF_INET:  # else no race: it costs two more connections
+            if len(found) > 1 or found[0][0] != socket.AF_INET:  # else no race, which costs as much as two more
                 await self._race(connection, found, context, name)
                 return
             host = str(found[0][4][0])

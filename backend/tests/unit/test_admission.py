@@ -56,6 +56,7 @@ async def test_one_that_goes_just_as_it_is_its_turn_passes_it_on() -> None:
     crowd = Crowd(AT_ONCE + 2)
     await crowd.settled()
     leave(crowd.scopes[0])
+    await asyncio.sleep(0)
     crowd.tasks[AT_ONCE].cancel()  # it has its turn, and has not heard of it
     await crowd.settled()
     assert crowd.tasks[AT_ONCE].cancelled()

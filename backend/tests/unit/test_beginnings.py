@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.services.beginnings import Beginnings
+from app.services.beginnings import HELD_SECONDS, Beginnings
 
 
 class Asked:
@@ -59,6 +59,14 @@ async def test_nobody_waits_for_more_than_one_commit() -> None:
     assert await asked.told == [0, 1]
     asked.accepted(3)
     assert await asked.told == [0, 1, 2, 3]
+
+
+async def test_a_commit_that_takes_long_holds_nobody_up() -> None:
+    asked = Asked(2)
+    asked.accepted(0)
+    assert await asked.told == []
+    assert await asyncio.wait_for(asked.waiting[0], 20 * HELD_SECONDS) == 0
+    assert asked.beginnings.coming == 1
 
 
 async def test_a_commit_that_fails_holds_nobody_up() -> None:

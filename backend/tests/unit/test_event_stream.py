@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, MutableMapping
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -11,7 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.batch import Batch
-from app.web.connections import Connections, Outbox
+from app.web.connections import HEADS_AT_ONCE, Connections, Outbox
 from app.web.http import direct
 from app.web.sse import EventStream, Pace
 
@@ -63,12 +64,14 @@ class Slow:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.heads = 0
         self.ends = 0
         self.leaves = asyncio.Event()
         self.waiting = 0
         self._may = asyncio.Semaphore(0)
 
     async def send(self, message: Message) -> None:
+        self.heads += message["type"] == "http.response.start"
         if message["type"] == "http.response.body":
             self.waiting += 1
             assert self.waiting == 1, "one message at a time"
@@ -142,6 +145,30 @@ async def test_a_reader_that_leaves_while_the_server_waits_is_not_written_to_any
     await server.take()
     await asyncio.wait_for(response, 5)
     assert (server.bodies, reading.was_delivered, reading.is_heard) == ([b"1"], False, False)
+
+
+async def test_heads_go_out_so_many_in_a_turn_and_one_who_left_before_its_own_leaves_nothing() -> None:
+    connections, servers, readings = Connections(), [Slow() for _ in range(20)], [Frames() for _ in range(20)]
+    responses = [
+        asyncio.create_task(EventStream(reading, connections, Pace(15, 30))({"type": "http"}, one.receive, one.send))
+        for reading, one in zip(readings, servers, strict=True)
+    ]
+    heads: list[int] = []
+    while sum(server.heads for server in servers) < len(servers) - 1:
+        await asyncio.sleep(0)
+        heads.append(sum(server.heads for server in servers))
+        if len(heads) == 1:
+            responses[-1].cancel()
+    assert heads[0] == HEADS_AT_ONCE
+    assert max(later - earlier for earlier, later in pairwise(heads)) == HEADS_AT_ONCE
+    await asyncio.wait([responses[-1]], timeout=5)
+    assert (connections.streams["answer"], servers[-1].heads, readings[-1].is_heard) == (19, 0, False)
+    for reading in readings:
+        reading.say(b"1", last=True)
+    for server in servers[:-1]:
+        await server.take()
+    await asyncio.wait(responses, timeout=5)
+    assert [server.bodies for server in servers] == [*([[b"1"]] * 19), []]
 
 
 async def test_a_mistake_in_a_reading_ends_its_own_response_and_not_whoever_has_the_news() -> None:
