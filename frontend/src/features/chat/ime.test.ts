@@ -50,6 +50,13 @@ describe("Enter", () => {
     expect(sendsOf([enter({ shiftKey: true }), enter({ altKey: true })], "enter")).toEqual([]);
   });
 
+  it("is no new line where it sends, also as the repeat of a press that another box has sent", () => {
+    expect(step(AT_REST, enter({ repeat: true }), "enter")).toMatchObject({ send: false, taken: true });
+    expect(step(AT_REST, enter({ repeat: true, shiftKey: true }), "enter").taken).toBe(false);
+    expect(step(AT_REST, enter({ repeat: true }), "mod-enter").taken).toBe(false);
+    expect(step(AT_REST, enter({ isComposing: true, repeat: true }), "enter").taken).toBe(false);
+  });
+
   it("sends with Ctrl or ⌘ under either preference", () => {
     for (const sendKey of ["enter", "mod-enter"] as const) {
       expect(sendsOf([enter({ ctrlKey: true })], sendKey)).toEqual([0]);

@@ -28,39 +28,52 @@ export const AT_REST: KeyState = { composing: false, spent: false };
 
 const INPUT_METHOD = 229;
 
+/** What comes of an event: `send`, for exactly the events that send; `taken`: the browser is to make no new line of it. */
+export interface Step {
+  state: KeyState;
+  send: boolean;
+  taken: boolean;
+}
+
 /**
- * One event further. `send` is true for exactly the events that send.
+ * One event further.
  *
  * An Enter that belongs to a syllable never sends; the next one does, once. Browsers tell that in different orders, and some
  * tell one press as two Enters, so neither the order of events nor their number is relied on.
  */
-export function step(state: KeyState, input: KeyInput, sendKey: SendKey): { state: KeyState; send: boolean } {
+export function step(state: KeyState, input: KeyInput, sendKey: SendKey): Step {
   switch (input.type) {
     case "compositionstart":
-      return { state: { composing: true, spent: false }, send: false };
+      return only({ composing: true, spent: false });
     case "compositionend":
-      return { state: { ...state, composing: false }, send: false };
+      return only({ ...state, composing: false });
     case "blur":
-      return { state: AT_REST, send: false };
+      return only(AT_REST);
     case "keyup":
-      return { state: input.key === "Enter" ? { ...state, spent: false } : state, send: false };
+      return only(input.key === "Enter" ? { ...state, spent: false } : state);
     case "keydown":
       return pressed(state, input, sendKey);
     default:
-      return { state, send: false };
+      return only(state);
   }
+}
+
+function only(state: KeyState): Step {
+  return { state, send: false, taken: false };
 }
 
 type Keydown = Extract<KeyInput, { type: "keydown" }>;
 
-function pressed(state: KeyState, input: Keydown, sendKey: SendKey): { state: KeyState; send: boolean } {
-  if (input.key !== "Enter") return { state: { ...state, spent: false }, send: false };
+function pressed(state: KeyState, input: Keydown, sendKey: SendKey): Step {
+  if (input.key !== "Enter") return only({ ...state, spent: false });
   if (state.composing || input.isComposing || input.keyCode === INPUT_METHOD) {
     // A `compositionend` that a browser never sends must not hold back a second Enter.
-    return { state: { ...state, composing: false }, send: false };
+    return only({ ...state, composing: false });
   }
-  const send = !input.repeat && !state.spent && isSendKey(input, sendKey);
-  return { state: send ? { ...state, spent: true } : state, send };
+  const sends = isSendKey(input, sendKey);
+  const send = sends && !input.repeat && !state.spent;
+  // A repeat may come to a box that knows nothing of its beginning, since the question has opened another conversation.
+  return { state: send ? { ...state, spent: true } : state, send, taken: sends || state.spent };
 }
 
 function isSendKey(input: Keydown, sendKey: SendKey): boolean {

@@ -1,5 +1,5 @@
 import { useRef, type KeyboardEvent } from "react";
-import { AT_REST, step, type KeyInput } from "@/features/chat/ime";
+import { AT_REST, step, type KeyInput, type Step } from "@/features/chat/ime";
 import { usePreferences, type SendKey } from "@/lib/preferences";
 
 /** Where fingers type there is no Shift+Enter: Enter makes a new line, and the button sends. */
@@ -16,10 +16,10 @@ export function useSendKey(send: () => void) {
   const sendKey = useSendKeyPreference();
   const state = useRef(AT_REST);
 
-  function take(input: KeyInput): boolean {
+  function take(input: KeyInput): Step {
     const next = step(state.current, input, sendKey);
     state.current = next.state;
-    return next.send;
+    return next;
   }
 
   return {
@@ -30,13 +30,9 @@ export function useSendKey(send: () => void) {
     onKeyDown: (event: KeyboardEvent) => {
       const { key, keyCode, repeat, shiftKey, altKey, ctrlKey, metaKey } = event;
       const { isComposing } = event.nativeEvent;
-      if (!take({ type: "keydown", key, keyCode, isComposing, repeat, shiftKey, altKey, ctrlKey, metaKey })) {
-        // The repeats of an Enter that has sent are no new lines.
-        if (key === "Enter" && state.current.spent) event.preventDefault();
-        return;
-      }
-      event.preventDefault();
-      send();
+      const next = take({ type: "keydown", key, keyCode, isComposing, repeat, shiftKey, altKey, ctrlKey, metaKey });
+      if (next.taken) event.preventDefault();
+      if (next.send) send();
     },
   };
 }
