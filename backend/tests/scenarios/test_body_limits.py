@@ -130,12 +130,15 @@ async def test_memory_stays_flat_under_bodies_that_are_too_large(
         most = max(most, await shared_server.resident_bytes())
         await asyncio.sleep(0.005)
     await sending
-    room = 10 * MOST + ROOM_IN_MEMORY  # ten at once; which round needs most is chance, and the allocator keeps that
-    assert most - before < room, f"{(most - before) // MIB} MiB for 120 MiB of bodies"
-    for _ in range(8):
+    assert most - before < 10 * MOST + ROOM_IN_MEMORY, f"{(most - before) // MIB} MiB for 120 MiB of bodies"
+    settled = 0
+    for _ in range(5):  # which of them has most of its bodies here at once is chance, and the allocator keeps that room
         await at_once(10)
-    grown = await shared_server.resident_bytes() - before
-    assert grown < room, f"{grown // MIB} MiB more after 1,080 MiB of bodies"
+        settled = max(settled, await shared_server.resident_bytes())
+    for _ in range(4):
+        await at_once(10)
+    grown = await shared_server.resident_bytes() - settled
+    assert grown < ROOM_IN_MEMORY, f"{grown // MIB} MiB more after 480 MiB of bodies"
     assert shared_upstream.calls == 0
 
 

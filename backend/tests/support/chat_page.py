@@ -28,7 +28,7 @@ _WATCH = """
 
 # Loaded after the first screen: what answers need, and what is fetched ahead in a quiet moment. Where a test then has
 # the network swallow what comes, these would hold the few connections that a browser makes.
-_NAMES = ("message-list", "prose", "menu-popup", "search-dialog", "session-dialog")
+_NAMES = ("message-list", "prose", "menu-popup", "search-dialog", "session-dialog", "shortcuts-dialog")
 _PARTS = tuple(f"/assets/{name}-" for name in _NAMES)
 
 
