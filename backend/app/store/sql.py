@@ -67,8 +67,9 @@ class SqlStore:
                 _ADD_ANSWER.run(connection, {**answer, "role": "assistant", "parts": "[]"})
             else:
                 tree.plant(connection, run, place)
-            accepted = self._reserve(connection, run, charge) if charge is not None else run
-            _ADD_RUN.run(connection, {**run_columns(accepted), "replica_id": self._database.replica})
+            replica = self._database.replica
+            accepted = run if charge is None else usages.reserve(connection, run, charge, shared=replica is not None)
+            _ADD_RUN.run(connection, {**run_columns(accepted), "replica_id": replica})
             if key is not None:
                 connection.execute(
                     insert(idempotency_keys).values(
@@ -152,9 +153,6 @@ class SqlStore:
             return len(rows) + change_log.trim(connection, now)
 
         return await self._database.submit(forget, durable=False)
-
-    def _reserve(self, connection: Connection, run: Run, charge: Charge) -> Run:
-        return usages.reserve(connection, run, charge, shared=self._database.replica is not None)
 
     def _find(self, connection: Connection, owner_id: str, key: Key) -> Run | None:
         statement = (
