@@ -12,13 +12,13 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from app.models import Run, Usage
+from app.plain_structlog import structlog
 
 MAX_DISCOVERED = 50  # models that only an endpoint's list named, as labels of their own; an aggregator has hundreds
 OTHER = "other"  # the label of the rest
