@@ -30,8 +30,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     results = Results.kept(asked.folder)
     with Stage(size.idle) as stage:
-        results.machine, results.size = Machine.this(str(stage.cores)), size.name
+        machine, results.size = Machine.this(str(stage.cores)), size.name
         for part in asked.parts:
+            results.machines[part] = machine
             match part:
                 case "peers":
                     peers = [PEERS[name] for name in asked.peers]

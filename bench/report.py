@@ -10,7 +10,7 @@ from pathlib import Path
 from bench import plot, replicas_section
 from bench.cells import cell, pair, short, table, total, troubles, whole
 from bench.job import Outcome
-from bench.results import FLAT, Figure, PeerResult, Results, Soak, figure
+from bench.results import FLAT, Figure, Machine, PeerResult, Results, Soak, figure
 from bench.sizes import SIZES
 from bench.targets import targets
 
@@ -31,13 +31,7 @@ def _page(results: Results) -> Iterator[str]:
     yield "Made by `make bench`; [README.md](README.md) says how, and what it does not show. Figures are medians,"
     yield "with the least and the most of all repeats in brackets. **Compare rows, not machines**: a figure means"
     yield "something only beside another one of the same run."
-    if results.machine is not None:
-        machine = results.machine
-        yield ""
-        yield (
-            f"{machine.cores} cores, {machine.processor}, {machine.memory_gb:g} GB, {machine.system},"
-            f" Python {machine.python}; {machine.placed}. Size: {results.size}."
-        )
+    yield from _machines(results)
     if results.peers:
         for section in (_ratios, _targets, _costs, _readers, _weight, _instrument):
             yield ""
@@ -51,6 +45,20 @@ def _page(results: Results) -> Iterator[str]:
     if any(one.rounds for one in results.replicas.values()):
         yield ""
         yield from replicas_section.section(results)
+
+
+def _machines(results: Results) -> Iterator[str]:
+    """Where each part was measured; in one line if it was the same place."""
+    places: dict[Machine, list[str]] = {}
+    for part, machine in results.machines.items():
+        places.setdefault(machine, []).append(part)
+    for machine, parts in places.items():
+        yield ""
+        yield (
+            f"{machine.cores} cores, {machine.processor}, {machine.memory_gb:g} GB, {machine.system},"
+            f" Python {machine.python}; {machine.placed}. Size: {results.size}."
+            + (f" Measured there: {', '.join(parts)}." if len(places) > 1 else "")
+        )
 
 
 # ── Side by side ─────────────────────────────────────────────────────────────────────────────────────────────────────

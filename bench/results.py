@@ -89,7 +89,7 @@ class Committing(msgspec.Struct, frozen=True):
 class Results(msgspec.Struct):
     """The whole report."""
 
-    machine: Machine | None = None
+    machines: dict[str, Machine] = {}  # by the part that was measured there
     size: str = ""
     peers: dict[str, PeerResult] = {}
     curves: dict[str, Curve] = {}

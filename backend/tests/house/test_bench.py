@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench import report
 from bench.answers import BEGINNING, FRAMES, Asked, asked_in, ending, question
 from bench.reader import Answer
-from bench.results import Results
+from bench.results import Machine, Results
 from bench.wire import Broken
 from tests.support.server import BACKEND
 
@@ -100,6 +101,14 @@ def test_the_benchmark_runs_in_a_tiny_size_and_reports_what_it_measured(tmp_path
         "Twice as much",
     ):
         assert title in page
+
+
+def test_the_report_says_what_was_measured_where(tmp_path: Path) -> None:
+    here, there = (Machine(2, "x86_64", 8.0, "Linux 6.1", python, "one core") for python in ("3.13.5", "3.11.7"))
+    report.write(Results(machines={"peers": here, "curves": there, "soak": there}), tmp_path)
+    lines = [line for line in (tmp_path / "report.md").read_text("utf-8").splitlines() if "Measured there" in line]
+    assert [line.partition("Measured there: ")[2] for line in lines] == ["peers.", "curves, soak."]
+    assert ["3.13.5" in line for line in lines] == [True, False]
 
 
 def test_the_benchmark_of_replicas_runs_in_a_tiny_size_and_reports_what_it_measured(tmp_path: Path) -> None:
