@@ -105,7 +105,7 @@ async def test_what_a_killed_service_left_is_told_and_the_next_start_takes_it_in
     await place.start()
     client = Client(place.port)
     upstream.script(Status(), Send(chunk("On")), Hang())
-    with contextlib.closing(sqlite3.connect(f"file:{place.database}?mode=ro", uri=True)) as reader:
+    with contextlib.closing(sqlite3.connect(f"{place.database.as_uri()}?mode=ro", uri=True)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT 1 FROM runs").fetchall()  # while somebody reads, no sweep empties the log
         await client.ask("Go on.", until=1)
