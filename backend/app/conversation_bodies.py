@@ -1,6 +1,6 @@
 """The bodies of requests and responses about conversations: their public face."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -201,11 +201,32 @@ class FoundList(BaseModel):
     next: str | None = Field(None, description="`before` of the next page; none on the last one.")
 
 
+SkipCode = Literal[
+    "kind",
+    "too_long",
+    "no_text",
+    "name_twice",
+    "parent_missing",
+    "circle",
+    "thought_unclear",
+    "thought_unanswered",
+    "deleted",
+    "more",
+]
+
+
 class SkippedBody(BaseModel):
-    """Something of an imported file that was not taken over."""
+    """Something of an imported file that was not taken over, or not whole."""
 
     where: str = Field(examples=["[12].mapping[0f2c…]"])
-    why: str = Field(examples=["A part of the kind image_asset_pointer is not taken over."])
+    code: SkipCode = Field(description="The reason, for programs.")
+    kind: str | None = Field(None, description="What it is, of `kind`.", examples=["image_asset_pointer"])
+    number: int | None = Field(
+        None, description="Of `too_long`: how many characters stay. Of `more`: how many there are besides."
+    )
+    why: str = Field(
+        description="The reason as a sentence.", examples=["A part of the kind image_asset_pointer is not taken over."]
+    )
 
 
 class ImportBody(BaseModel):

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from app.clock import LATEST, derived_id
-from app.conversation_bodies import MAX_TITLE_CHARS
+from app.conversation_bodies import MAX_TITLE_CHARS, SkipCode
 from app.models import MAX_MODEL_CHARS, Conversation, FinishReason, Message, Part, Role, storable
+from app.services.skipped import Skipped
 
 MAX_KIND_CHARS = 40  # of a kind that we do not know, as it is told
 _FENCE = re.compile("`{3,}")
@@ -33,7 +34,7 @@ class Made(NamedTuple):
 
     conversation: Conversation | None  # None: it says nothing
     messages: Sequence[Message]
-    skipped: Sequence[tuple[str, str]]  # where in the conversation, and why
+    skipped: Sequence[Skipped]  # each by its place in the conversation
 
 
 # ── A node ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -116,7 +117,7 @@ def convert(value: Mapping[str, Any], nodes: Sequence[Node], owner_id: str, max_
     known: dict[str, Node] = {}
     for node in nodes:
         if known.setdefault(node.id, node) is not node:
-            said.skip(node, "Another node has its name, too.")
+            said.skip(node, "name_twice")
     times = [node.at for node in known.values() if node.at is not None]
     created_at = _first(_time(value.get("create_time")), min(times, default=None), _time(value.get("update_time")))
     source = _str(value.get("id")) or _str(value.get("conversation_id")) or "\n".join(sorted(known))
@@ -127,7 +128,7 @@ def convert(value: Mapping[str, Any], nodes: Sequence[Node], owner_id: str, max_
     walk = _Walk(known, created_at, _model(value.get("default_model_slug")), new_id, said)
     walk.all()
     if not walk.messages:
-        said.skipped.append(("", "It has no messages with text."))
+        said.skipped.append(Skipped("", "no_text"))
         return Made(None, (), said.skipped)
     title = said.title(value.get("title"))
     conversation = Conversation(
@@ -148,19 +149,19 @@ class _Said:
     """Notes down what is not taken over."""
 
     def __init__(self, max_chars: int) -> None:
-        self.skipped: list[tuple[str, str]] = []
+        self.skipped: list[Skipped] = []
         self._max_chars = max_chars
 
-    def skip(self, node: Node, why: str) -> None:
+    def skip(self, node: Node, code: SkipCode, *, kind: str | None = None, number: int | None = None) -> None:
         """Something of a node is not taken over."""
-        self.skipped.append((f".mapping[{_clean(node.id[:80])}]", why))
+        self.skipped.append(Skipped(f".mapping[{_clean(node.id[:80])}]", code, kind, number))
 
     def title(self, value: Any) -> str:
         """A title of one line, cut where it is too long."""
         title = " ".join(_clean(_str(value)).split())
         if len(title) <= MAX_TITLE_CHARS:
             return title
-        self.skipped.append((".title", f"It is cut to {MAX_TITLE_CHARS} characters."))
+        self.skipped.append(Skipped(".title", "too_long", number=MAX_TITLE_CHARS))
         return title[: MAX_TITLE_CHARS - 1] + "…"
 
     def parts(self, node: Node, thoughts: Iterable[Node]) -> tuple[Part, ...]:
@@ -169,7 +170,7 @@ class _Said:
         text = node.text[: self._max_chars]
         kept = thought[: self._max_chars - len(text)]
         if (kept, text) != (thought, node.text):
-            self.skip(node, f"It is cut to {self._max_chars:,} characters, which is `MAX_OUTPUT_CHARS`.")
+            self.skip(node, "too_long", number=self._max_chars)
         return (*([Part("reasoning", kept)] if kept else []), Part("text", text))
 
 
@@ -202,11 +203,11 @@ class _Walk:
         """Walk over every node, also of parts that hang on nothing."""
         for root in self._children.get(None, []):
             if root.parent is not None:
-                self._said.skip(root, "What it follows is not in the file, so it begins a branch.")
+                self._said.skip(root, "parent_missing")
             self._from(root)
         while self._unseen:
             first = min(self._unseen.values(), key=lambda node: node.at or 0)
-            self._said.skip(first, "What it follows goes in a circle, so it begins a branch.")
+            self._said.skip(first, "circle")
             self._from(first)
 
     def head(self, current: Any) -> str:
@@ -229,8 +230,7 @@ class _Walk:
             below = self._pass(place)
             children = [child for child in self._children.get(place.node.id, []) if child.id in self._unseen]
             if below.thoughts and len(children) != 1:
-                why = "which answer it belongs to is not clear" if children else "no answer follows it"
-                self._drop(below.thoughts, f"It was thought, and {why}.")
+                self._drop(below.thoughts, "thought_unclear" if children else "thought_unanswered")
                 below = below._replace(thoughts=())
             places += [below._replace(node=child) for child in reversed(children)]
 
@@ -238,14 +238,14 @@ class _Walk:
         """Keep what is at this place; the place for those below."""
         node, at = place.node, place.node.at if place.node.at is not None else place.at
         for kind in node.lost:
-            self._said.skip(node, f"A part of the kind {kind} is not taken over.")
+            self._said.skip(node, "kind", kind=kind)
         if node.thought:
             return _Place(node, place.parent_id, at, (*place.thoughts, node))
         if not node.text:
             return place._replace(at=at)
         thoughts = place.thoughts
         if node.role == "user":
-            self._drop(thoughts, "It was thought, and no answer follows it.")
+            self._drop(thoughts, "thought_unanswered")
             thoughts = ()
         assert node.role is not None
         answers = node.role == "assistant"
@@ -262,9 +262,9 @@ class _Walk:
         self.messages[node.id] = message
         return _Place(node, message.id, at, ())
 
-    def _drop(self, thoughts: Iterable[Node], why: str) -> None:
+    def _drop(self, thoughts: Iterable[Node], code: SkipCode) -> None:
         for thought in thoughts:
-            self._said.skip(thought, why)
+            self._said.skip(thought, code)
 
 
 # ── Values that may be anything ─────────────────────────────────────────────────────────────────────────────────────

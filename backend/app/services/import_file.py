@@ -13,6 +13,7 @@ from app.models import Conversation, Message, storable
 from app.protocols import transfer
 from app.protocols.json_pieces import Beginning, Broken, Entry, Member, Piece, Rest, Shape, Splitter
 from app.services import chatgpt
+from app.services.skipped import Skipped
 from app.services.tree_order import NoTree, grown
 
 OURS = Shape("conversations", "messages", named=False)
@@ -28,13 +29,6 @@ _NO_EXPORT = "This is neither an export of this service nor ChatGPT's conversati
 _BOM = b"\xef\xbb\xbf"
 
 T = TypeVar("T")
-
-
-class Skipped(NamedTuple):
-    """What of a file is not taken over."""
-
-    where: str
-    why: str
 
 
 class Found(NamedTuple):
@@ -190,7 +184,7 @@ class _ChatGPT:
         if value.get("mapping") != {}:  # what was in it has been taken out
             raise Broken(place, f"It has no messages under `mapping`. {_NO_EXPORT}")
         made = chatgpt.convert(value, nodes, self._owner_id, self._max_chars)
-        skipped = tuple(Skipped(f"{place}{where}", why) for where, why in made.skipped)
+        skipped = tuple(one._replace(where=f"{place}{one.where}") for one in made.skipped)
         return Found(place, made.conversation, grown(made.messages), skipped)
 
 

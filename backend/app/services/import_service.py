@@ -6,11 +6,12 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import BinaryIO
 
-from app.conversation_bodies import ImportBody, SkippedBody
+from app.conversation_bodies import ImportBody
 from app.errors import Draining, ImportBusy
 from app.models import Principal
 from app.services import import_file
-from app.services.import_file import Found, Skipped
+from app.services.import_file import Found
+from app.services.skipped import Skipped
 from app.store.base import Conversations, Transfers, Tree
 from app.telemetry import log
 
@@ -37,9 +38,10 @@ class _Report:
 
     def body(self) -> ImportBody:
         """The report as it is told."""
-        told = [*self._skipped, *([Skipped("", f"And {self._more:,} more.")] if self._more else [])]
-        skipped = [SkippedBody(where=one.where, why=one.why) for one in told]
-        return ImportBody(conversations=self.conversations, messages=self.messages, skipped=skipped)
+        told = [*self._skipped, *([Skipped("", "more", number=self._more)] if self._more else [])]
+        return ImportBody(
+            conversations=self.conversations, messages=self.messages, skipped=[one.body() for one in told]
+        )
 
 
 class ImportService:
@@ -108,7 +110,7 @@ class ImportService:
             report.conversations += planted.created
             report.messages += planted.messages
             if not planted.whole:
-                report.skip(Skipped(place, "It was deleted while it was imported."))
+                report.skip(Skipped(place, "deleted"))
 
     def _check(self, principal: Principal, file: BinaryIO) -> None:
         for _ in self._read(principal, file):

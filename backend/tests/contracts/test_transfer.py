@@ -209,7 +209,5 @@ async def test_a_conversation_that_somebody_deletes_meanwhile_stays_deleted_and_
     body = await kit.take(ANN, first, second)
     assert deleted.is_set()
     assert (body.conversations, body.messages) == (2, 5)
-    assert [(one.where, one.why) for one in body.skipped] == [
-        ("conversations[0]", "It was deleted while it was imported.")
-    ]
+    assert [(one.where, one.code) for one in body.skipped] == [("conversations[0]", "deleted")]
     assert await kit.all(ANN) == in_order([second])

@@ -187,9 +187,12 @@ async def test_a_file_of_chatgpt_is_taken_and_what_is_left_behind_is_said(empty:
     assert (reply["conversations"], reply["messages"], len(reply["skipped"])) == (1, 1200, 1001)
     assert reply["skipped"][0] == {
         "where": "[0].mapping[n0]",
+        "code": "kind",
+        "kind": "image",
+        "number": None,
         "why": "A part of the kind image is not taken over.",
     }
-    assert reply["skipped"][-1] == {"where": "", "why": "And 200 more."}
+    assert reply["skipped"][-1] == {"where": "", "code": "more", "kind": None, "number": 200, "why": "And 200 more."}
     (one,) = (await empty.request("GET", LISTED)).json["items"]
     assert (one["title"], one["created_at"]) == ("사진", rfc3339(1_700_000_000_000))
     page = (await empty.request("GET", f"{LISTED}/{one['id']}/messages", query={"limit": "2"})).json["items"]

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.models import Message
 from app.services.chatgpt import Made, convert, node_of
+from app.services.skipped import Skipped
 from app.services.tree_order import grown
 
 NOW = 1_700_000_000.25  # seconds, as they write it
@@ -43,7 +44,7 @@ def outline(messages: Sequence[Message]) -> dict[str, str | None]:
 
 
 def reasons(result: Made) -> dict[str, str]:
-    return dict(result.skipped)
+    return {one.where: one.why for one in result.skipped}
 
 
 PLAIN = {
@@ -126,9 +127,9 @@ def test_of_pictures_and_voice_the_text_is_kept_and_the_rest_is_said() -> None:
     )
     assert outline(result.messages) == {"What I said\nWhat is this?": None, "A cat.": "What I said\nWhat is this?"}
     assert result.skipped == [
-        (".mapping[q]", "A part of the kind image_asset_pointer is not taken over."),
-        (".mapping[q]", "A part of the kind audio_asset_pointer is not taken over."),
-        (".mapping[a]", "A part of the kind image_asset_pointer is not taken over."),
+        Skipped(".mapping[q]", "kind", "image_asset_pointer"),
+        Skipped(".mapping[q]", "kind", "audio_asset_pointer"),
+        Skipped(".mapping[a]", "kind", "image_asset_pointer"),
     ]
 
 
@@ -250,8 +251,8 @@ def test_what_is_too_long_is_cut_and_said() -> None:
     assert result.conversation.title == "가" * 199 + "…"
     assert [[len(part.text) for part in message.parts] for message in result.messages] == [[40, 60], [100]]
     assert reasons(result) == {
-        ".mapping[a]": "It is cut to 100 characters, which is `MAX_OUTPUT_CHARS`.",
-        ".mapping[b]": "It is cut to 100 characters, which is `MAX_OUTPUT_CHARS`.",
+        ".mapping[a]": "It is cut to 100 characters.",
+        ".mapping[b]": "It is cut to 100 characters.",
         ".title": "It is cut to 200 characters.",
     }
 
@@ -259,7 +260,7 @@ def test_what_is_too_long_is_cut_and_said() -> None:
 def test_a_conversation_without_text_is_left_out_and_said() -> None:
     result = made({"root": node(None), "q": node("root", "user", "  \n")})
     assert (result.conversation, result.messages) == (None, ())
-    assert result.skipped == [("", "It has no messages with text.")]
+    assert result.skipped == [Skipped("", "no_text")]
 
 
 def test_whatever_stands_in_a_node_it_is_read_as_far_as_it_can_be() -> None:

@@ -9,6 +9,7 @@ import pytest
 from app.clock import rfc3339
 from app.protocols.json_pieces import Broken
 from app.services.import_file import Found, read
+from app.services.skipped import Skipped
 from tests.support.files import an_id, chain, conversation, document, message, spelled
 from tests.support.server import BACKEND
 
@@ -182,8 +183,8 @@ def test_a_file_of_chatgpt_is_read_and_what_is_left_behind_is_said_by_place(asci
     one, two = found(file)
     assert [message.text for message in one.messages] == ["안녕 \ufffd", "Hi."]
     assert one.messages[1].parent_id == one.messages[0].id
-    assert one.skipped == (("[0].mapping[b]", "A part of the kind image is not taken over."),)
-    assert (two.conversation, two.skipped) == (None, (("[1]", "It has no messages with text."),))
+    assert one.skipped == (Skipped("[0].mapping[b]", "kind", "image"),)
+    assert (two.conversation, two.skipped) == (None, (Skipped("[1]", "no_text"),))
 
 
 def test_an_empty_list_is_an_export_without_conversations() -> None:

@@ -1538,7 +1538,7 @@ export type SignUp = {
 /**
  * SkippedBody
  *
- * Something of an imported file that was not taken over.
+ * Something of an imported file that was not taken over, or not whole.
  */
 export type SkippedBody = {
     /**
@@ -1546,7 +1546,27 @@ export type SkippedBody = {
      */
     where: string;
     /**
+     * Code
+     *
+     * The reason, for programs.
+     */
+    code: 'kind' | 'too_long' | 'no_text' | 'name_twice' | 'parent_missing' | 'circle' | 'thought_unclear' | 'thought_unanswered' | 'deleted' | 'more';
+    /**
+     * Kind
+     *
+     * What it is, of `kind`.
+     */
+    kind?: string | null;
+    /**
+     * Number
+     *
+     * Of `too_long`: how many characters stay. Of `more`: how many there are besides.
+     */
+    number?: number | null;
+    /**
      * Why
+     *
+     * The reason as a sentence.
      */
     why: string;
 };

@@ -1,8 +1,10 @@
 import { act, fireEvent, screen, waitFor } from "@testing-library/react";
-import { beforeEach, expect, test, vi } from "vitest";
+import i18next from "i18next";
+import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import DataSection from "@/features/conversations/data-section";
 import { show } from "@/features/conversations/fixtures";
 import { cancelImport, useImport } from "@/features/conversations/imports";
+import { usePreferences } from "@/lib/preferences";
 
 /** A request that a test answers by hand. */
 class FakeRequest extends EventTarget {
@@ -82,15 +84,22 @@ test("the file is sent as it is, with a bar that tells how far it is, then read"
   expect(screen.queryByRole("button", { name: "Cancel" })).toBeNull();
 });
 
+const EMPTY = { where: "[1]", code: "no_text", kind: null, number: null, why: "In English." };
+
 test("the result is counted, what was left out is listed, and the list is read anew", async () => {
+  const cut = { where: "[1].title", code: "too_long", kind: null, number: 1200, why: "In English." };
+  const unknown = { where: "[2]", code: "newer", kind: null, number: null, why: "A newer <b>reason</b>." };
   const { request, queries } = await choose();
   const invalidate = vi.spyOn(queries, "invalidateQueries");
   request.uploaded();
-  request.answer(200, { conversations: 1200, messages: 3, skipped: [{ where: "[1].title", why: "It is <b>cut</b>." }] });
+  request.answer(200, { conversations: 1200, messages: 3, skipped: [cut, unknown] });
   await screen.findByText(/was imported/);
   expect(screen.getAllByRole("definition").map((one) => one.textContent)).toEqual(["1,200", "3"]);
-  expect(screen.getByText("Not taken over (1)").closest("details")?.open).toBe(false);
-  expect(screen.getByText("It is <b>cut</b>.")).toBeTruthy();
+  expect(screen.getByText("Not taken over (2)").closest("details")?.open).toBe(false);
+  expect(screen.getAllByRole("listitem", { hidden: true }).map((one) => one.textContent)).toEqual([
+    "[1].titleIt is cut to 1,200 characters.",
+    "[2]A newer <b>reason</b>.",
+  ]);
   expect(invalidate).toHaveBeenCalledWith({ queryKey: ["conversations"] });
 });
 
@@ -102,9 +111,24 @@ test("the same file again says that everything is there", async () => {
 
 test("the same file again, with what is never taken over, says both", async () => {
   const { request } = await choose();
-  request.answer(200, { conversations: 0, messages: 0, skipped: [{ where: "[1]", why: "It has no messages." }] });
+  request.answer(200, { conversations: 0, messages: 0, skipped: [EMPTY] });
   await screen.findByText(/^Nothing was added\. .* already there\.$/);
-  expect(screen.getByText("It has no messages.")).toBeTruthy();
+  expect(screen.getByText("It has no messages with text.")).toBeTruthy();
+});
+
+test("what was left out is told in Korean", async () => {
+  usePreferences.setState({ language: "ko" });
+  await waitFor(() => expect(i18next.language).toBe("ko"));
+  onTestFinished(async () => {
+    usePreferences.setState({ language: "en" });
+    await waitFor(() => expect(i18next.language).toBe("en"));
+  });
+  const { request } = await choose();
+  const picture = { where: "[1]", code: "kind", kind: "image<1>", number: null, why: "In English." };
+  const more = { where: "", code: "more", kind: null, number: 1200, why: "In English." };
+  request.answer(200, { conversations: 1, messages: 3, skipped: [picture, more] });
+  await screen.findByText("지원하지 않는 종류의 내용(image<1>)이어서 가져오지 않았습니다.");
+  expect(screen.getByText("이 밖에 1,200개가 더 있습니다.")).toBeTruthy();
 });
 
 test("a refusal is a sentence", async () => {

@@ -1,6 +1,6 @@
 import { clsx } from "clsx";
 import { useTranslation } from "react-i18next";
-import type { ImportBody } from "@/api/generated";
+import type { ImportBody, SkippedBody } from "@/api/generated";
 import { sentenceOf } from "@/api/sentence";
 import { cancelImport, useImport, type Import, type ImportProblem } from "@/features/conversations/imports";
 import { quoted } from "@/features/conversations/title";
@@ -121,11 +121,11 @@ function Result({ name, result }: { name: string; result: ImportBody }) {
         <details className="mt-2">
           <summary className="text-muted">{t("conversations.skipped", { number: number.format(skipped.length) })}</summary>
           <ul className="mt-2 flex max-h-60 flex-col gap-2 overflow-y-auto">
-            {skipped.map(({ where, why }, place) => (
+            {skipped.map((one, place) => (
               // eslint-disable-next-line react/no-array-index-key -- the list never changes
               <li key={place}>
-                {where && <code className="block font-mono text-xs text-muted">{where}</code>}
-                {why}
+                {one.where && <code className="block font-mono text-xs text-muted">{one.where}</code>}
+                <Why skipped={one} />
               </li>
             ))}
           </ul>
@@ -133,4 +133,11 @@ function Result({ name, result }: { name: string; result: ImportBody }) {
       )}
     </Notice>
   );
+}
+
+/** The reason in the person's language; one that this page has no words for is told by the service's own sentence. */
+function Why({ skipped: { code, kind, number, why } }: { skipped: SkippedBody }) {
+  const { t, i18n } = useTranslation();
+  const shown = new Intl.NumberFormat(i18n.language).format(number ?? 0);
+  return t(`conversations.why.${code}`, { kind: kind ?? "", number: shown, defaultValue: why });
 }

@@ -61,4 +61,16 @@ export default {
   addedConversations: "Conversations added",
   addedMessages: "Messages added",
   skipped: "Not taken over ({{number}})",
+  why: {
+    kind: "A part of the kind {{kind}} is not taken over.",
+    too_long: "It is cut to {{number}} characters.",
+    no_text: "It has no messages with text.",
+    name_twice: "Another message has its name, too.",
+    parent_missing: "What it follows is not in the file, so it begins a branch.",
+    circle: "What it follows goes in a circle, so it begins a branch.",
+    thought_unclear: "It was thought, and which answer it belongs to is not clear.",
+    thought_unanswered: "It was thought, and no answer follows it.",
+    deleted: "It was deleted while it was imported.",
+    more: "And {{number}} more.",
+  },
 };

@@ -1,3 +1,4 @@
+import type { Words } from "../words";
 import type en from "../en/conversations";
 
 export default {
@@ -63,4 +64,16 @@ export default {
   addedConversations: "추가된 대화",
   addedMessages: "추가된 메시지",
   skipped: "가져오지 않은 항목 ({{number}})",
-} satisfies Record<keyof typeof en, string>;
+  why: {
+    kind: "지원하지 않는 종류의 내용({{kind}})이어서 가져오지 않았습니다.",
+    too_long: "너무 길어 {{number}}자까지만 가져왔습니다.",
+    no_text: "텍스트가 있는 메시지가 없습니다.",
+    name_twice: "같은 이름의 메시지가 또 있습니다.",
+    parent_missing: "앞 메시지가 파일에 없어 새 갈래로 시작합니다.",
+    circle: "앞뒤 메시지가 서로를 가리키고 있어 새 갈래로 시작합니다.",
+    thought_unclear: "어느 답변의 생각인지 분명하지 않아 가져오지 않았습니다.",
+    thought_unanswered: "뒤따르는 답변이 없는 생각이어서 가져오지 않았습니다.",
+    deleted: "가져오는 동안 삭제되었습니다.",
+    more: "이 밖에 {{number}}개가 더 있습니다.",
+  },
+} satisfies Words<typeof en>;
