@@ -4,11 +4,13 @@ import { play, say, service, told } from "./steps.mjs";
 
 function agentOf(init = {}) {
   const heard = { events: [], errors: [], run: null };
+  const begun = Promise.withResolvers(); // our run's id is here; the test may be ahead of the response
   const agent = new HttpAgent({
     url: `${service}/api/agui`,
     fetch: async (url, request) => {
       const response = await fetch(url, request);
       heard.run = response.headers.get("x-run-id");
+      begun.resolve();
       return response;
     },
     ...init,
@@ -17,7 +19,7 @@ function agentOf(init = {}) {
     onEvent: ({ event }) => void heard.events.push(event),
     onRunFailed: ({ error }) => void heard.errors.push(error.message),
   };
-  return { agent, subscriber, heard };
+  return { agent, subscriber, heard, begun: begun.promise };
 }
 
 async function run({ agent, subscriber, heard }, parameters) {
@@ -46,6 +48,7 @@ await play({
     one.agent.addMessage({ id: "1", role: "user", content: "Stop" });
     const running = run(one);
     await told();
+    await one.begun;
     await fetch(`${service}/api/runs/${one.heard.run}/cancel`, { method: "POST" });
     say(await running);
   },
@@ -61,6 +64,7 @@ await play({
     one.agent.addMessage({ id: "1", role: "user", content: "Leave" });
     const running = run(one);
     await told();
+    await one.begun;
     one.agent.abortRun();
     say(await running);
     await told();
