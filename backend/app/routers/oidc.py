@@ -12,7 +12,7 @@ from app.errors import ChatError, Invalid
 from app.services.oidc_service import CALLBACK, JOURNEY_SECONDS, Return
 from app.web.cookies import JOURNEY, SESSION
 from app.web.deps import CurrentCookies, CurrentServices, Peer, base_url
-from app.web.problems import problem_page
+from app.web.problem_page import problem_page
 
 
 class _Page(APIRoute):
@@ -25,9 +25,9 @@ class _Page(APIRoute):
             try:
                 response = await handle(request)
             except RequestValidationError:
-                response = problem_page(Invalid("This address is not whole. Go back and try again."))
+                response = problem_page(Invalid("This address is not whole. Go back and try again."), request.headers)
             except ChatError as error:
-                response = problem_page(error)
+                response = problem_page(error, request.headers)
             response.headers["Cache-Control"] = "no-store"
             return response
 

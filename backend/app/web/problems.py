@@ -1,13 +1,12 @@
-"""A refusal to problem+json (RFC 9457), at OpenAI's door to their shape, or to a page. Nothing else renders one."""
+"""A refusal to problem+json (RFC 9457), or at OpenAI's door to their shape. But for pages, nothing else renders one."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from html import escape
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 from starlette.types import Scope
@@ -22,20 +21,6 @@ from app.web.paths import is_openai
 
 MEDIA_TYPE = "application/problem+json"
 _OF_FILES = {"GET", "HEAD"}  # the mounted scripts and styles are no route
-_PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>AI Chat Service</title>
-</head>
-<body data-code="{code}">
-<p>{sentence}</p>
-<p><a href="/">Back</a></p>
-</body>
-</html>
-"""
 MAX_NAME_CHARS = 64  # longer than any of our fields' names
 MAX_FIELDS = 20  # of a 422: enough to mend the request, bounded whatever was sent
 
@@ -72,14 +57,6 @@ def problem(
 def named(run_id: str) -> dict[str, str]:
     """The headers that say which run a response of OpenAI's door is about: ours, and what their clients show."""
     return {"X-Run-Id": run_id, "X-Request-Id": run_id}
-
-
-def problem_page(error: ChatError) -> HTMLResponse:
-    """`error` for a person whom another site sent here, and who can only look."""
-    headers = {"Content-Security-Policy": _PAGE_POLICY}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(error.retry_after)
-    return HTMLResponse(_PAGE.format(code=escape(error.code), sentence=escape(error.message)), error.status, headers)
 
 
 def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:

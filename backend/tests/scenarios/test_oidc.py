@@ -5,8 +5,9 @@ from collections.abc import AsyncGenerator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page, expect
 
+from app.web.problem_page import KOREAN
 from tests.support.fixtures import Serve
 from tests.support.issuers import (
     CALLBACK,
@@ -19,9 +20,10 @@ from tests.support.issuers import (
     settings_for,
 )
 from tests.support.people import administrator
-from tests.support.server import Server
+from tests.support.server import BACKEND, Server
 from tests.support.talk import CONVERSATIONS, Talk
 from tests.support.upstream import Upstream
+from tests.support.watched import accessibility_problems
 
 pytestmark = pytest.mark.settings(ACCOUNTS=1, TITLES=0)
 ME = "/api/auth/me"
@@ -160,6 +162,29 @@ async def test_who_says_no_there_is_told_so_in_our_words(server: Server, issuer:
     assert "canary" not in said.text
     assert "script" not in said.text
     assert "default-src 'none'" in said.headers["Content-Security-Policy"]
+
+
+async def test_a_failure_is_told_in_the_browsers_language_as_the_page_would(server: Server, browser: Browser) -> None:
+    words = (BACKEND.parent / "frontend/src/lib/locales/ko/errors.ts").read_text(encoding="utf-8")
+    assert [said for code, said in KOREAN.items() if code != "invalid" and f'  {code}: "{said}",' not in words] == []
+    address = f"{server.url}{CALLBACK}?state=gone"
+    for locale, sentence, back in (
+        ("ko-KR", KOREAN["sign_in_expired"], "돌아가기"),
+        ("en-US", "This sign-in took too long", "Back"),
+        ("fr-FR", "This sign-in took too long", "Back"),
+    ):
+        page = await browser.new_page(locale=locale)
+        problems: list[str] = []
+        page.on("console", lambda message, kept=problems: kept.append(message.text))
+        reply = await page.goto(address)
+        assert reply is not None
+        assert reply.status == 400
+        await expect(page.get_by_role("main").get_by_text(sentence)).to_be_visible()
+        await expect(page.get_by_role("link", name=back)).to_have_attribute("href", "/")
+        assert await page.evaluate("getComputedStyle(document.body).display") == "grid", "its policy lets its style in"
+        assert await accessibility_problems(page) == []
+        assert [text for text in problems if "400" not in text] == []
+        await page.close()
 
 
 @pytest.mark.parametrize(
