@@ -12,8 +12,9 @@ from app.errors import ChatError
 from app.web.negotiation import prefers_korean
 
 _STYLE = (
-    "body{margin:0;min-height:100vh;display:grid;place-content:center;color-scheme:light dark;"
-    "font:1rem/1.6 system-ui,sans-serif}main{max-width:26rem;padding:1.5rem}h1{font-size:1.25rem}"
+    ":root{color-scheme:light dark;background:Canvas;color:CanvasText}"
+    "body{margin:0;min-height:100vh;display:grid;place-content:center;font:1rem/1.6 system-ui,sans-serif}"
+    "main{max-width:26rem;padding:1.5rem;word-break:keep-all}h1{font-size:1.25rem}"
 )
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = (

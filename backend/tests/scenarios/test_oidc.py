@@ -168,12 +168,12 @@ async def test_a_failure_is_told_in_the_browsers_language_as_the_page_would(serv
     words = (BACKEND.parent / "frontend/src/lib/locales/ko/errors.ts").read_text(encoding="utf-8")
     assert [said for code, said in KOREAN.items() if code != "invalid" and f'  {code}: "{said}",' not in words] == []
     address = f"{server.url}{CALLBACK}?state=gone"
-    for locale, sentence, back in (
-        ("ko-KR", KOREAN["sign_in_expired"], "돌아가기"),
-        ("en-US", "This sign-in took too long", "Back"),
-        ("fr-FR", "This sign-in took too long", "Back"),
+    for locale, dark, sentence, back in (
+        ("ko-KR", False, KOREAN["sign_in_expired"], "돌아가기"),
+        ("en-US", True, "This sign-in took too long", "Back"),
+        ("fr-FR", False, "This sign-in took too long", "Back"),
     ):
-        page = await browser.new_page(locale=locale)
+        page = await browser.new_page(locale=locale, color_scheme="dark" if dark else "light")
         problems: list[str] = []
         page.on("console", lambda message, kept=problems: kept.append(message.text))
         reply = await page.goto(address)
