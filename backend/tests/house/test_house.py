@@ -160,3 +160,36 @@ def test_the_application_is_made_when_it_is_asked_for_and_only_then() -> None:
     assert asked.returncode == 1
     assert asked.stderr.startswith("PORT cannot be 'no port': ")
     assert len(asked.stderr.splitlines()) == 1
+
+
+SERVING = """
+import asyncio, sys
+from app.main import create_app
+from app.settings import load
+
+async def serve():
+    application = create_app(load())
+    async with application.router.lifespan_context(application):
+        print(sorted(name for name in WATCHED if name in sys.modules))
+
+asyncio.run(serve())
+"""
+# What each of these takes, and what it is for: decision 0029.
+DISPENSABLE = ["rich", "pygments", "alembic", "sqlalchemy.dialects.postgresql"]
+
+
+def test_a_service_over_sqlite_loads_nothing_that_it_can_do_without(tmp_path: Path) -> None:
+    def loaded() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", f"WATCHED = {['sqlalchemy.dialects.sqlite', *DISPENSABLE]}\n{SERVING}"],
+            cwd=BACKEND,
+            env={"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path}/chat.db", "AI_API_KEY": "x"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout.splitlines()[0]
+
+    loaded()  # makes the schema, by what is not loaded from then on
+    assert loaded() == "['sqlalchemy.dialects.sqlite']"
