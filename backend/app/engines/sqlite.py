@@ -178,8 +178,6 @@ class SqliteDatabase(Database):
             outcomes = self._apply_all(batch)
             self._raw.execute("COMMIT")
             (self.durable_commits if durable else self.commits).add(time.perf_counter() - began)
-            if any(isinstance(write, _EmptyLog) for write in batch):
-                self._empty_log()
         except Exception as error:  # noqa: BLE001 - the writer's boundary: whatever it was, nothing was committed
             if self._raw.in_transaction:
                 with suppress(sqlite3.Error):
@@ -187,6 +185,16 @@ class SqliteDatabase(Database):
             self.failed_commits += 1
             known = storage_error(error)
             return [(None, known)] * len(batch)
+        return self._log_emptied(batch, outcomes) if any(isinstance(write, _EmptyLog) for write in batch) else outcomes
+
+    def _log_emptied(self, batch: list[Write], outcomes: list[Outcome]) -> list[Outcome]:
+        """`batch` is committed: whatever happens here is told to those alone who asked for it."""
+        try:
+            self._empty_log()
+        except sqlite3.Error as error:
+            known = storage_error(error)
+            pairs = zip(batch, outcomes, strict=True)
+            return [(None, known) if isinstance(write, _EmptyLog) else outcome for write, outcome in pairs]
         return outcomes
 
     def _apply_all(self, batch: list[Write]) -> list[Outcome]:

@@ -1,6 +1,7 @@
 """Writes become durable together: one commit in flight, each undone alone, and a disk's refusal takes all of them."""
 
 import asyncio
+import resource
 import sqlite3
 import threading
 from collections.abc import AsyncGenerator
@@ -280,3 +281,24 @@ async def test_what_runs_alone_is_kept_whole_or_not_at_all(database: Database) -
         await asyncio.to_thread(database.alone, half)
     await asyncio.to_thread(database.alone, lambda connection: connection.exec_driver_sql("CREATE TABLE half (n INT)"))
     assert committed(database) == []
+
+
+async def test_what_is_committed_is_told_so_even_if_the_log_cannot_be_emptied_after_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, "sqlite") as database:
+        assert isinstance(database, SqliteDatabase)
+        await database.submit(lambda connection: note(connection, "x" * 900_000), durable=False)
+        await database.empty_log()
+        size = database.path.stat().st_size
+        await database.submit(lambda connection: note(connection, "y" * 300_000), durable=False)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 8192, hard))  # the file cannot grow, its log may
+        try:
+            emptied = asyncio.create_task(database.empty_log())  # shares the commit
+            accepted = database.submit(lambda connection: note(connection, "kept"), durable=True)
+            outcomes = await asyncio.gather(emptied, accepted, return_exceptions=True)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert isinstance(outcomes[0], StorageError), "it could not be emptied"
+        assert outcomes[1] is None
+        assert "kept" in committed(database)
+        await database.empty_log()
