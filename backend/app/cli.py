@@ -1,6 +1,7 @@
 """The command line: `python -m app.cli serve`, `doctor`, `openapi`, `users`."""
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from fastapi import FastAPI
 
 from app import data_commands, user_commands
 from app.errors import StartRefused
+from app.log_stream import log_stream
 from app.main import create_app
 from app.settings import Settings, load
 from app.web import server
@@ -34,6 +36,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on. Default: PORT.")] = None,
 ) -> None:
     """Serve until told to stop; then drain, save and exit."""
+    sys.stderr = log_stream(sys.stderr)  # uvicorn's lines, too
     settings, app = _made()
     config = uvicorn.Config(
         app,

@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from app.log_stream import log_stream
 from app.models import Run, Usage
 from app.plain_structlog import structlog
 
@@ -52,7 +53,7 @@ def set_up() -> None:
             else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # a line in one write; printing takes two
+        logger_factory=structlog.WriteLoggerFactory(log_stream(sys.stderr)),  # a line in one write; printing takes two
         cache_logger_on_first_use=True,
     )
     for name in ("uvicorn.access", "uvicorn.asgi"):
