@@ -241,7 +241,7 @@ async def _open(
         if sharing is not None and sharing.others:
             ai.leave()
 
-    parts = (engine.drain, feed.drain, imports.drain, leave)
+    parts = (engine.drain, titles.drain, feed.drain, imports.drain, leave)
     stack.callback(_drain_on_signal(lambda: _drain(parts, connections, cut_after)))
     await _announce(settings, plan, catalog, storage)
     _settle_memory()

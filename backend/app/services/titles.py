@@ -55,18 +55,24 @@ class Titles:
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(AT_ONCE)
+        self._draining = False
         self.on_spent: list[Callable[[str, Usage], None]] = []  # each is told the model, and what a title has cost
 
     def ended(self, run: Run) -> None:
         """An answer has ended: if it is the first whole one of its conversation, see to the title."""
-        if not self._settings.titles or run.conversation_id is None or run.status != "completed":
+        if self._draining or not self._settings.titles or run.conversation_id is None or run.status != "completed":
             return
         task = asyncio.create_task(self._see_to(run, run.conversation_id), name=f"{run.id}-title")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def drain(self) -> None:
+        """Ask for no more titles: a later answer in the conversation sees to it."""
+        self._draining = True
+
     async def close(self) -> None:
         """Give up what is under way: the first words are there."""
+        self.drain()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -86,7 +92,7 @@ class Titles:
                     log.info("title.unaffordable", conversation=conversation_id)
                     return
                 # Claimed before it is asked for, and never given back: a crash must not buy it twice.
-                if await self._conversations.claim_title(run.owner_id, conversation_id):
+                if not self._draining and await self._conversations.claim_title(run.owner_id, conversation_id):
                     await self._name(run, conversation_id, provider, prompt)
         except (ProviderError, Unbilled, ModelNotFound, StorageError, TimeoutError) as error:
             log.warning("title.failed", conversation=conversation_id, reason=type(error).__name__)

@@ -1,17 +1,18 @@
 """A conversation's title: its first words at once, then what a model makes of it, once, in the background."""
 
+import signal
 import sqlite3
 from contextlib import closing
 
 import pytest
 
-from tests.support.client import Client
+from tests.support.client import Client, client_of
 from tests.support.fixtures import Serve
 from tests.support.invariants import check
-from tests.support.script import Hang, Reset, Send, Status, Step, chunk, error_status, say
+from tests.support.script import Gate, Hang, Reset, Send, Status, Step, chunk, error_status, say
 from tests.support.server import Server
 from tests.support.talk import Talk
-from tests.support.upstream import Upstream
+from tests.support.upstream import Seen, Upstream
 from tests.support.waiting import until
 
 QUESTION = "서울에서 하루 동안 무엇을 보면 좋을까요?\n아이와 함께 갑니다."
@@ -106,6 +107,33 @@ async def test_a_crash_while_a_title_is_made_does_not_buy_it_twice(
     await talk.ask("And then?")
     await talk.ask("And then?")
     assert ((await talk.body())["title"], upstream.calls) == ("What is it?", 4)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_no_title_is_bought_once_the_service_is_shutting_down(
+    serve: Serve, upstream: Upstream, number: signal.Signals
+) -> None:
+    server = await serve(TITLES=1, DRAIN_SECONDS=10)
+
+    def answer(seen: Seen) -> list[Step]:
+        if seen.json["messages"][0]["role"] == "system":
+            return [Status(), Send(chunk("A title")), Hang()]
+        return [Status(), Send(chunk("x ")), Gate(seen.json["messages"][-1]["content"]), *say("y")[1:]]
+
+    upstream.otherwise(answer=answer)
+    async with client_of(server.port) as client:
+        for name in ("first", "last"):
+            await (await Talk.begin(client)).ask(name, until=1)
+            await upstream.at_gate(name)
+        server.send_signal(number)
+        await until(lambda: "drain.started" in server.log, "it drains")
+        upstream.open("first")
+        await until(lambda: "run.ended" in server.log, "one has ended")
+        upstream.open("last")
+        await server.wait()
+    assert upstream.calls == 2
+    assert server.log.count("run.ended") == 2
+    assert how_titled(server) == "words", "a later answer may see to it"
 
 
 async def test_a_title_that_a_person_gave_is_never_replaced(shared_client: Client, shared_upstream: Upstream) -> None:
