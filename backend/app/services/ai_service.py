@@ -19,7 +19,7 @@ from app.models import ChatRequest, EditRequest, Principal, Run, Spot
 from app.openai_bodies import CompletionRequest
 from app.protocols.base import WireFormat
 from app.providers.base import Catalog
-from app.services.asked import Asked, Question
+from app.services.asked import Asked, Claim, Question
 from app.services.beginnings import Beginnings
 from app.services.budgets import Budgets
 from app.services.calls import Call
@@ -112,12 +112,14 @@ class AIService:
             LimitReached: the account or the key has spent what it may. What was started before is found all the same.
             Draining, TooManyRuns, StorageFull, StorageError: nothing was started.
         """
+        return await self._ask(principal, request, once)
 
+    async def _ask(self, principal: Principal, request: ChatRequest, once: Once, asked: Claim | None = None) -> Started:
         async def plan() -> Plan:
             self._check(request)
             return await self._planner.ask(principal, request)
 
-        return await self._start(principal, once.claim(request), plan)
+        return await self._start(principal, once.claim(request), plan, asked)
 
     async def edit(self, principal: Principal, spot: Spot, request: EditRequest, once: Once) -> Started:
         """Answer another wording of a question, beside it. As `start`."""
@@ -172,18 +174,22 @@ class AIService:
 
         return Call(live_log, leave, keyed=claim is not None, replayed=started.replayed)
 
-    async def _start(self, principal: Principal, claim: Key | None, make: Callable[[], Awaitable[Plan]]) -> Started:
+    async def _start(
+        self, principal: Principal, claim: Key | None, make: Callable[[], Awaitable[Plan]], asked: Claim | None = None
+    ) -> Started:
         if claim is not None and (known := await self._store.find(principal.id, claim)):
             return Started(known.id, replayed=True)
         plan = await make()
         charge = await self._budgets.charge(principal, plan.candidates)
         self._engine.check_room()
         live = self._prepare(principal, plan)  # in the same breath as the check, else all that come together pass it
-        started = self._begin(live, plan, claim, charge)
+        started = self._begin(live, plan, claim, charge, asked)
         plan.candidates[0].provider.expect(self._beginnings.coming)  # meanwhile: until then nobody is asked anything
         return await started
 
-    def _begin(self, live: LiveRun, plan: Plan, claim: Key | None, charge: Charge) -> "asyncio.Future[Started]":
+    def _begin(
+        self, live: LiveRun, plan: Plan, claim: Key | None, charge: Charge, asked: Claim | None
+    ) -> "asyncio.Future[Started]":
         """Whether or not the one who asks waits for it: the run is started once its commit stands."""
         started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
 
@@ -198,9 +204,13 @@ class AIService:
                     live.run = run
                     live.allowance = self._budgets.allowance(charge, run, live.live_bytes)
                     self._engine.start(live, plan.candidates)
+                    if asked is not None:  # before the run can end, which may be before whoever asked hears of it
+                        self._asked.started(asked, run.id)
             except BaseException as error:  # noqa: BLE001 - it belongs to the one who asks, who raises it
                 if live.task is None:
                     self._engine.discard(live)
+                if asked is not None:
+                    self._asked.release(asked, error)
                 if not started.done():
                     started.set_exception(error)
             else:
@@ -210,6 +220,8 @@ class AIService:
         run = msgspec.structs.replace(live.run, status="running")
         asyncio.ensure_future(self._store.accept(run, claim, plan.place, charge)).add_done_callback(accepted)
         self._beginnings.begun()
+        if asked is not None:
+            asked.committing = True
         return started
 
     async def start_by_get(self, principal: Principal, request: ChatRequest, once: Once) -> Started:
@@ -221,12 +233,11 @@ class AIService:
             return Started(await known, replayed=True)
         claim = self._asked.claim(question)
         try:
-            started = await self.start(principal, request, once)
+            return await self._ask(principal, request, once, claim)
         except BaseException as error:
-            self._asked.release(claim, error)
+            if not claim.committing:
+                self._asked.release(claim, error)
             raise
-        self._asked.started(claim, started.run_id)
-        return started
 
     def _check(self, request: ChatRequest) -> None:
         settings = self._settings
@@ -262,7 +273,12 @@ class AIService:
             conversation_id=place.conversation_id if place is not None else None,
             left_out=first.left_out,
         )
-        return self._engine.prepare(run, first.provider.info.note, place.prefix if place is not None else ())
+        return self._engine.prepare(
+            run,
+            first.provider.info.note,
+            place.prefix if place is not None else (),
+            sum(len(turn.content) for turn in first.prompt.turns),
+        )
 
     # ── Follow ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

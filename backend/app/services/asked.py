@@ -24,6 +24,7 @@ class Claim:
     def __init__(self, question: Question) -> None:
         self.question = question
         self.run_id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.committing = False  # the run's commit is under way: what becomes of it decides, whoever still waits
         self.delivered = False
         self.status: RunStatus = "queued"
         self.ended_at: float | None = None

@@ -105,10 +105,11 @@ class RunEngine:
                 retry_after=RETRY_AFTER_SECONDS,
             )
 
-    def prepare(self, run: Run, about: str | None, prefix: Sequence[Part] = ()) -> LiveRun:
+    def prepare(self, run: Run, about: str | None, prefix: Sequence[Part] = (), prompt_bytes: int = 0) -> LiveRun:
         """Make room for a run before it is durable: whoever learns its id finds it. `start` or `discard` follows.
 
-        `about`: what a person should know of its model; `prefix`: what the answer begins with.
+        `about`: what a person should know of its model; `prefix`: what the answer begins with; `prompt_bytes`: about
+        what its question holds. It counts from now on, else all questions that come together would find room.
         """
         live_log = LiveLog(run.id, message_id=run.message_id, model=run.model, about=about)
         live = LiveRun(run, live_log)
@@ -119,7 +120,9 @@ class RunEngine:
         live.recorder.go_on_after(live_log.pieces)
         live.chars = sum(len(part.text) for part in prefix)
         live.live_bytes = sum(len(part.text.encode()) for part in prefix)
+        live.prompt_bytes = prompt_bytes
         self._live_bytes += live.live_bytes
+        self._prompt_bytes += prompt_bytes
         self._lives[run.id] = live
         self._journal.opened(run.id)
         return live
@@ -133,8 +136,6 @@ class RunEngine:
         now = asyncio.get_running_loop().time()
         live.started = now
         live.ceiling = live.allowance.bytes if live.allowance is not None else sys.maxsize
-        live.prompt_bytes = sum(len(turn.content) for turn in candidates[0].prompt.turns)
-        self._prompt_bytes += live.prompt_bytes
         live.most_readers = live.log.readers
         live.unread_since = None if live.log.readers else now
         live.log.on_readers = lambda: self._readers_changed(live)
