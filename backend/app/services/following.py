@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from app.eventlog.base import Entry, Tail
 from app.eventlog.memory import LiveLog
@@ -21,6 +22,8 @@ class Followed:
         self.log = LiveLog(kept.run.id, message_id=kept.run.message_id, model=kept.run.model, about=about)
         self.log.publish(list(unfold(kept.parts)))  # what the answer began with
         self.next = 0  # number of the entry that comes next
+        self.opening = 0  # how many are about to read it
+        self.timer: asyncio.TimerHandle | None = None  # set while nobody reads it, nor is about to
 
     def take(self, entry: Entry) -> None:
         """Show readers what has been written; what is here already, or comes too soon, is left out."""
@@ -63,13 +66,18 @@ class Following:
         followed = self._followed.get(run_id)
         if followed is None:
             followed = self._followed[run_id] = Followed(kept, about)
-            followed.log.on_readers = lambda: self._readers_changed(run_id)
-            self._readers_changed(run_id)
-        if not await self._read({run_id: followed}):
-            # There is nothing new, or it ended since it was looked up: then its text has left the journal.
-            now = await self._store.run(kept.run.owner_id, run_id)
-            if now is None or now.run.ending is not None:
-                followed.end(now)
+            followed.log.on_readers = partial(self._linger, followed)
+        followed.opening += 1
+        self._linger(followed)
+        try:
+            if not await self._read({run_id: followed}):
+                # There is nothing new, or it ended since it was looked up: then its text has left the journal.
+                now = await self._store.run(kept.run.owner_id, run_id)
+                if now is None or now.run.ending is not None:
+                    followed.end(now)
+        finally:
+            followed.opening -= 1
+            self._linger(followed)
         return followed.log
 
     async def look(self, models: Mapping[str, str], asked: Sequence[str]) -> None:
@@ -92,12 +100,14 @@ class Following:
             followed[entry.run_id].take(entry)
         return bool(entries)
 
-    def _readers_changed(self, run_id: str) -> None:
-        followed = self._followed.get(run_id)
-        if followed is not None and not followed.log.readers:
-            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._forget, run_id)
+    def _linger(self, followed: Followed) -> None:
+        """Follow it for a while yet, from now on if nobody reads it now."""
+        if followed.timer is not None:
+            followed.timer.cancel()
+            followed.timer = None
+        if not followed.log.readers and not followed.opening:
+            followed.timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._forget, followed)
 
-    def _forget(self, run_id: str) -> None:
-        followed = self._followed.get(run_id)
-        if followed is not None and not followed.log.readers:
-            del self._followed[run_id]
+    def _forget(self, followed: Followed) -> None:
+        if self._followed.get(followed.run.id) is followed:
+            del self._followed[followed.run.id]
