@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.web.connections import Outbox
 
 MAX_HEAD_BYTES = 64 * 2**10  # four times the longest query, and room for headers
-HEAD_SECONDS = 15.0  # for a connection to say all of its first request's head; browsers that connect ahead come again
+HEAD_SECONDS = 15.0  # for all of a request's head, the first's from the connection on; who connects ahead comes again
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -23,7 +23,7 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """A client connects."""
         super().connection_made(transport)
-        self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.abort)
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
@@ -47,6 +47,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.abort()
+            elif self._head_timer is None:  # only where it did not come whole, which is seldom
+                self._start_timer()
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -59,6 +61,9 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head = False
         self._stop_timer()
         super().on_headers_complete()
+
+    def _start_timer(self) -> None:
+        self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.transport.abort)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:

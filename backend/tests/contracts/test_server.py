@@ -10,6 +10,7 @@ import uvloop
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from app.web import http
 from app.web.http import BoundedHttp, protocol_of
 from app.web.server import ACCEPTED_AT_ONCE, Server
 from tests.support.waiting import until
@@ -92,3 +93,34 @@ async def is_seen_to_leave(size: int) -> bool:
 @pytest.mark.parametrize("size", [1000, 200_000, 300_000])
 async def test_who_leaves_is_seen_to_leave_however_much_was_asked(size: int) -> None:
     assert await asyncio.to_thread(uvloop.run, is_seen_to_leave(size))
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def test_the_rest_of_a_head_is_not_waited_for_forever_on_a_connection_that_was_used_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.3)
+    config = uvicorn.Config(
+        PlainTextResponse("hello"), host="127.0.0.1", port=0, lifespan="off", http=BoundedHttp, log_level="critical"
+    )
+    server = Server(config)
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started, "it serves")
+    port = server.servers[0].sockets[0].getsockname()[1]
+    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    for reader, writer in connections:
+        writer.write(REQUEST)
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+    (idle, _), (stalled, writer) = connections
+    writer.write(REQUEST[:20])
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(stalled.read(), 10) == b""
+    assert not idle.at_eof(), "a connection that waits for its next request may"
+    connections[0][1].write(REQUEST)
+    assert (await idle.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+    server.should_exit = True
+    await serving
+    for _, writer in connections:
+        writer.close()
