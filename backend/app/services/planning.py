@@ -6,7 +6,7 @@ import msgspec
 
 from app.clock import Clock
 from app.errors import ConversationNotFound, Invalid, MessageNotFound, StillWriting
-from app.models import ChatRequest, Conversation, Joint, Message, Principal, Prompt, Sampling, Spot, Turn
+from app.models import ChatRequest, Conversation, Joint, Message, Part, Principal, Prompt, Sampling, Spot, Turn
 from app.providers.base import Catalog, ModelInfo, Provider
 from app.services import prompt as prompts
 from app.services.asking import Candidate
@@ -141,7 +141,8 @@ class Planner:
                 return (*asked, *so_far), True
             return (*asked, *so_far, Turn("user", prompts.GO_ON)), False
 
-        place = Place(conversation.id, message.parent_id, prefix=message.parts, joint=_joint(message))
+        said = tuple(part for part in message.parts if part.text)  # an import may have others; a log numbers only these
+        place = Place(conversation.id, message.parent_id, prefix=said, joint=_joint(message.id, said))
         return await self._at(conversation, place, question.parent_id if question is not None else None, last)
 
     # ── Where ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,6 +263,5 @@ class Planner:
         return self._settings.system_prompt if way.system is None else way.system
 
 
-def _joint(message: Message) -> Joint:
-    last = len(message.parts) - 1
-    return Joint(message.id, last, len(message.parts[last].text)) if message.parts else Joint(message.id, 0, 0)
+def _joint(message_id: str, said: Sequence[Part]) -> Joint:
+    return Joint(message_id, len(said) - 1, len(said[-1].text)) if said else Joint(message_id, 0, 0)

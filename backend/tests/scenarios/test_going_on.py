@@ -149,3 +149,40 @@ async def test_what_an_answer_begins_with_counts_towards_its_length(serve: Serve
     whole = await talk.go_on((await talk.branch())[-1]["id"])
     answer = (await talk.branch())[-1]
     assert (whole.text, answer["finish_reason"]) == ("1234567890", "length")
+
+
+EMPTY = {"type": "reasoning", "text": ""}
+
+
+async def imported(client: Client, *parts: dict[str, str]) -> tuple[Talk, str]:
+    """A conversation from a file, whose answer was cut short and has these parts; and that answer's id."""
+    conversation_id, question_id, answer_id = (f"01kandgz1m5d9ryt3ek2yqv8p{number}" for number in (1, 2, 3))
+    at = "2026-01-01T00:00:00Z"
+    asked = [{"type": "text", "text": "Count."}]
+    question = {"id": question_id, "role": "user", "parent_id": None, "parts": asked, "created_at": at}
+    answer = {"id": answer_id, "role": "assistant", "parent_id": question_id, "parts": parts, "created_at": at}
+    conversation: dict[str, Any] = {
+        "id": conversation_id,
+        "title": "t",
+        "created_at": at,
+        "updated_at": at,
+        "head_id": answer_id,
+    }
+    conversation["messages"] = [question, {**answer, "finish_reason": "length"}]
+    file = {"format": "ai-chat-service", "version": 1, "conversations": [conversation]}
+    assert (await client.request("POST", "/api/import", json=file)).status == 200
+    return Talk(client, conversation_id), answer_id
+
+
+async def test_parts_without_text_of_an_imported_answer_shift_no_place_and_lose_nothing_in_a_crash(
+    server: Server, client: Client, upstream: Upstream
+) -> None:
+    talk, answer_id = await imported(client, EMPTY, EMPTY, {"type": "text", "text": "one "})
+    upstream.script(Status(), Send(chunk("two ")), Hang())
+    seen = await talk.go_on(answer_id, until=lambda answer: answer.text == "one two ")
+    run_id, part, _ = seen.cursor.rsplit("-", 2)
+    after_one = f"{run_id}-{part}-4"
+    assert (await client.follow(run_id, after_one, until=lambda answer: answer.text == "two ")).text == "two "
+    await server.restart()
+    assert await talk.said() == ["Count.", "one two "]
+    assert (await client.follow(run_id, after_one)).text == "two "
