@@ -46,9 +46,7 @@ def backup(file: NewFile) -> None:
 
 def restore(file: DatabaseFile, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Put FILE, which `backup` made, in the place of the database. The service must not run; what was there is kept."""
-    if not yes:
-        typer.confirm("Replace the database? What is there now is kept beside it.", abort=True)
-    _tell(partial(_restore, file))
+    _tell(partial(_restore, file, yes))
 
 
 def migrate_data(file: DatabaseFile) -> None:
@@ -75,7 +73,7 @@ def _backup(file: Path) -> None:
     typer.echo(f"{file}: {file.stat().st_size:,} bytes, checked")
 
 
-def _restore(file: Path) -> None:
+def _restore(file: Path, yes: bool) -> None:
     settings = load()
     if settings.is_shared:
         raise StartRefused(PG_RESTORE.format(file=file))
@@ -84,6 +82,8 @@ def _restore(file: Path) -> None:
     lock, replaces = SqliteDatabase(target), target.exists()
     lock.hold()  # nobody serves from it until this is over
     try:
+        if replaces and not yes:
+            typer.confirm(f"Replace {target}? What is there now is kept beside it.", abort=True)
         arriving = target.with_name(f"{target.name}.arriving")
         arriving.unlink(missing_ok=True)
         _copy(file, arriving)

@@ -47,10 +47,13 @@ async def test_a_backup_while_answers_are_written_comes_back_whole(
     assert (await run(server, "backup", str(file))).returncode == 1, "nothing is written over"
     upstream.open("word")
     await client.ended(during.run_id)
-    refused = await run(server, "restore", str(file), "--yes")
-    assert (refused.returncode, "Another process" in refused.stderr) == (1, True)
+    refused = await run(server, "restore", str(file))
+    assert (refused.returncode, "Another process" in refused.stderr, refused.stdout) == (1, True, "")
     await client.ask("After?")
     await server.close()
+    asked = await run(server, "restore", str(file))  # and nobody says yes
+    assert (asked.returncode, asked.stdout.startswith(f"Replace {server.database}?")) == (1, True), asked.stderr
+    assert not list(server.folder.glob("chat.db.*before*"))
     restored = await run(server, "restore", str(file), "--yes")
     assert (restored.returncode, "what was there is" in restored.stdout) == (0, True), restored.stderr
     await server.start()
