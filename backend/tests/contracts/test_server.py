@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
 import uvloop
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.web import http
 from app.web.http import BoundedHttp, protocol_of
@@ -18,24 +20,30 @@ from tests.support.waiting import until
 CROWD = 64
 
 
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncGenerator[tuple[Server, int]]:
+    """The server with `app` behind it, and its port."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", http=BoundedHttp, log_level="critical")
+    server = Server(config)
+    task = asyncio.create_task(server.serve())
+    await until(lambda: server.started, "it serves")
+    try:
+        yield server, server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+
+
 async def turns_for_a_crowd() -> int:
     """How many turns of the loop pass until all of a crowd, which is at the door already, is inside."""
-    config = uvicorn.Config(
-        PlainTextResponse("hello"), host="127.0.0.1", port=0, lifespan="off", http=BoundedHttp, log_level="critical"
-    )
-    server = Server(config)
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started, "it serves")
-    port = server.servers[0].sockets[0].getsockname()[1]
     turns = 0
-    with contextlib.ExitStack() as crowd:
-        for _ in range(CROWD):
-            crowd.enter_context(socket.create_connection(("127.0.0.1", port)))  # the kernel's queue takes it
-        while len(server.server_state.connections) < CROWD:
-            turns += 1
-            await asyncio.sleep(0)
-    server.should_exit = True
-    await serving
+    async with serving(PlainTextResponse("hello")) as (server, port):
+        with contextlib.ExitStack() as crowd:
+            for _ in range(CROWD):
+                crowd.enter_context(socket.create_connection(("127.0.0.1", port)))  # the kernel's queue takes it
+            while len(server.server_state.connections) < CROWD:
+                turns += 1
+                await asyncio.sleep(0)
     return turns
 
 
@@ -64,28 +72,20 @@ async def is_seen_to_leave(size: int) -> bool:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await gone.wait()
 
-    config = uvicorn.Config(
-        look_after, host="127.0.0.1", port=0, lifespan="off", http=BoundedHttp, log_level="critical"
-    )
-    server = Server(config)
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started, "it serves")
-    port = server.servers[0].sockets[0].getsockname()[1]
     head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % size
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(head)
-        await until(lambda: received(client).endswith(b"100 Continue\r\n\r\n"), "the body is waited for")
-        client.sendall(b"x" * size)  # holds up the loop: all of it is there when the server reads next
-        await until(lambda: b"200 OK" in received(client), "the body is read")
-    try:
-        async with asyncio.timeout(2):
-            await gone.wait()
-    except TimeoutError:
-        return False
-    finally:
-        gone.set()
-        server.should_exit = True
-        await serving
+    async with serving(look_after) as (_, port):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head)
+            await until(lambda: received(client).endswith(b"100 Continue\r\n\r\n"), "the body is waited for")
+            client.sendall(b"x" * size)  # holds up the loop: all of it is there when the server reads next
+            await until(lambda: b"200 OK" in received(client), "the body is read")
+        try:
+            async with asyncio.timeout(2):
+                await gone.wait()
+        except TimeoutError:
+            return False
+        finally:
+            gone.set()
     return True
 
 
@@ -102,25 +102,17 @@ async def test_the_rest_of_a_head_is_not_waited_for_forever_on_a_connection_that
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(http, "HEAD_SECONDS", 0.3)
-    config = uvicorn.Config(
-        PlainTextResponse("hello"), host="127.0.0.1", port=0, lifespan="off", http=BoundedHttp, log_level="critical"
-    )
-    server = Server(config)
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started, "it serves")
-    port = server.servers[0].sockets[0].getsockname()[1]
-    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-    for reader, writer in connections:
-        writer.write(REQUEST)
-        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
-    (idle, _), (stalled, writer) = connections
-    writer.write(REQUEST[:20])
-    with contextlib.suppress(ConnectionResetError):
-        assert await asyncio.wait_for(stalled.read(), 10) == b""
-    assert not idle.at_eof(), "a connection that waits for its next request may"
-    connections[0][1].write(REQUEST)
-    assert (await idle.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
-    server.should_exit = True
-    await serving
-    for _, writer in connections:
-        writer.close()
+    async with serving(PlainTextResponse("hello")) as (_, port):
+        connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for reader, writer in connections:
+            writer.write(REQUEST)
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        (idle, again), (stalled, writer) = connections
+        writer.write(REQUEST[:20])
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(stalled.read(), 10) == b""
+        assert not idle.at_eof(), "a connection that waits for its next request may"
+        again.write(REQUEST)
+        assert (await idle.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        for _, writer in connections:
+            writer.close()
