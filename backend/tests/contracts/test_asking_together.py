@@ -5,6 +5,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
+
+from app import telemetry
 from app.cursor import Cursor
 from app.errors import TooManyRuns
 from app.main import create_app
@@ -33,9 +36,13 @@ async def service(folder: Path, upstream: Upstream) -> AsyncGenerator[AIService]
         drain_seconds=0.1,
     )
     app = create_app(settings)
-    async with app.router.lifespan_context(app) as state:
-        assert state is not None
-        yield state["services"].ai
+    try:
+        async with app.router.lifespan_context(app) as state:
+            assert state is not None
+            yield state["services"].ai
+    finally:  # its log writes to this test's stderr, whatever a later test has for one
+        structlog.reset_defaults()
+        vars(telemetry.log).pop("bind", None)
 
 
 async def test_questions_that_come_together_are_not_all_let_in_by_the_room_that_one_would_find(
