@@ -60,16 +60,8 @@ Index(
 )
 Index("ix_conversations_owner_id", conversations.c.owner_id, conversations.c.id)  # an export walks them in this order
 # What the sweeper looks for; the indexes hold only the few.
-Index(
-    "ix_conversations_temporary",
-    conversations.c.seen_at,
-    sqlite_where=text("seen_at IS NOT NULL"),
-)
-Index(
-    "ix_conversations_deleted",
-    conversations.c.deleted_at,
-    sqlite_where=text("deleted_at IS NOT NULL"),
-)
+Index("ix_conversations_temporary", conversations.c.seen_at, sqlite_where=text("seen_at IS NOT NULL"))
+Index("ix_conversations_deleted", conversations.c.deleted_at, sqlite_where=text("deleted_at IS NOT NULL"))
 
 # A message without a conversation is the answer of a run without one.
 messages = Table(
@@ -89,12 +81,7 @@ messages = Table(
 _PLACED = text("conversation_id IS NOT NULL")
 _CHILD = text("parent_id IS NOT NULL")
 _ROOT = text("conversation_id IS NOT NULL AND parent_id IS NULL")
-Index(
-    "ix_messages_conversation",
-    messages.c.conversation_id,
-    messages.c.id,
-    sqlite_where=_PLACED,
-)
+Index("ix_messages_conversation", messages.c.conversation_id, messages.c.id, sqlite_where=_PLACED)
 Index("ix_messages_parent", messages.c.parent_id, messages.c.id, sqlite_where=_CHILD)
 Index("ix_messages_root", messages.c.conversation_id, messages.c.id, sqlite_where=_ROOT)
 
@@ -127,11 +114,7 @@ Index("ix_runs_live", runs.c.status, sqlite_where=_LIVE)
 Index("ix_runs_live_in", runs.c.conversation_id, sqlite_where=_LIVE)
 Index("ix_runs_message_id", runs.c.message_id, unique=True)
 # What the sweeper forgets: a run with a conversation is kept as long as that.
-Index(
-    "ix_runs_kept",
-    runs.c.ended_at,
-    sqlite_where=text("conversation_id IS NULL"),
-)
+Index("ix_runs_kept", runs.c.ended_at, sqlite_where=text("conversation_id IS NULL"))
 
 idempotency_keys = Table(
     "idempotency_keys",

@@ -110,8 +110,7 @@ class Server:
                 self._process = self._launch(Streams(nothing.fileno(), its_end, its_end))
         finally:
             os.close(its_end)
-        self._collector = threading.Thread(target=self._collect, args=(output,), name="server-log", daemon=True)
-        self._collector.start()
+        self._keep_log(output)
 
     async def wait(self, timeout: float = 20) -> int:
         """Wait for its end; the exit code. The log is whole then."""
@@ -214,6 +213,11 @@ class Server:
                 if int(group) == self.pid and state != "Z":
                     return True
         return False
+
+    def _keep_log(self, output: int) -> None:
+        """Take all that comes out of `output`, and close it at its end."""
+        self._collector = threading.Thread(target=self._collect, args=(output,), name="server-log", daemon=True)
+        self._collector.start()
 
     def _collect(self, output: int) -> None:
         with self._log_file.open("ab", buffering=0) as log:

@@ -11,6 +11,7 @@ from app.models import Piece, Run
 from app.services import following as module
 from app.services.following import Following
 from app.store.base import Kept, Store
+from tests.support.waiting import until
 
 RUN = Run(id="r" * 26, owner_id="ann", message_id="m" * 26, model="x/y", status="running", created_at=0)
 KEPT = Kept(RUN, ())
@@ -50,12 +51,6 @@ async def following(tail: FakeTail, monkeypatch: pytest.MonkeyPatch) -> Followin
     return Following(cast(Store, FakeStore()), cast(Tail, tail))
 
 
-async def forgotten(following: Following) -> None:
-    async with asyncio.timeout(5):
-        while following.run_ids:
-            await asyncio.sleep(0.005)
-
-
 async def test_who_comes_back_as_it_would_be_forgotten_hears_what_follows(following: Following, tail: FakeTail) -> None:
     log = await following.open(KEPT, None)
     log.listen(bell)
@@ -78,10 +73,10 @@ async def test_it_is_forgotten_a_while_after_its_last_reader_has_left(following:
     assert following.run_ids == [RUN.id]
     log.unlisten(bell)
     assert following.run_ids == [RUN.id]
-    await forgotten(following)
+    await until(lambda: not following.run_ids, "it is forgotten")
 
 
 async def test_one_that_nobody_reads_after_all_is_forgotten(following: Following) -> None:
     await following.open(KEPT, None)
     assert following.run_ids == [RUN.id]
-    await forgotten(following)
+    await until(lambda: not following.run_ids, "it is forgotten")

@@ -1,11 +1,10 @@
 import { readFileSync } from "node:fs";
-import i18next from "i18next";
 import { afterEach, describe, expect, it } from "vitest";
 import { ApiError } from "@/api/client";
 import { sentenceOf } from "@/api/sentence";
 import en from "@/lib/locales/en/errors";
 import ko from "@/lib/locales/ko/errors";
-import { usePreferences } from "@/lib/preferences";
+import { speak } from "@/lib/fixtures";
 
 function source(name: string): string {
   return readFileSync(`../backend/app/${name}`, "utf8");
@@ -16,11 +15,6 @@ function codesOfTheService(): string[] {
   const classes = source("errors.py").matchAll(/^ {4}(?:status, )?code\b[^\n=]*= [^\n"]*"([a-z_]+)"/gm);
   const failures = `${source("models.py")}${source("services/endings.py")}`.matchAll(/Failure\(\s*"([a-z_]+)"/g);
   return [...classes, ...failures].map(([, code]) => code ?? "");
-}
-
-async function speak(language: "en" | "ko"): Promise<void> {
-  usePreferences.setState({ language });
-  await expect.poll(() => i18next.language).toBe(language);
 }
 
 describe("a failure", () => {

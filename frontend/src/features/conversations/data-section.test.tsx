@@ -1,10 +1,9 @@
 import { act, fireEvent, screen, waitFor } from "@testing-library/react";
-import i18next from "i18next";
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import DataSection from "@/features/conversations/data-section";
 import { show } from "@/features/conversations/fixtures";
 import { cancelImport, useImport } from "@/features/conversations/imports";
-import { usePreferences } from "@/lib/preferences";
+import { speak } from "@/lib/fixtures";
 
 /** A request that a test answers by hand. */
 class FakeRequest extends EventTarget {
@@ -117,12 +116,8 @@ test("the same file again, with what is never taken over, says both", async () =
 });
 
 test("what was left out is told in Korean", async () => {
-  usePreferences.setState({ language: "ko" });
-  await waitFor(() => expect(i18next.language).toBe("ko"));
-  onTestFinished(async () => {
-    usePreferences.setState({ language: "en" });
-    await waitFor(() => expect(i18next.language).toBe("en"));
-  });
+  await speak("ko");
+  onTestFinished(() => speak("en"));
   const { request } = await choose();
   const picture = { where: "[1]", code: "kind", kind: "image<1>", number: null, why: "In English." };
   const more = { where: "", code: "more", kind: null, number: 1200, why: "In English." };
