@@ -1,13 +1,26 @@
 """The live tail of the event log: the committed text of one run, and who waits for more of it."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from weakref import WeakSet
 
 from app.cursor import Cursor
 from app.errors import BadCursor
-from app.models import Ending, Piece, Usage
+from app.models import MAX_PIECE_CHARS, Ending, Piece, Usage
+
+FRESH_PIECES = 64  # stay as they came, with their frames: a token of four characters takes 70 times its text
 
 Bell = Callable[[], None]
+
+
+class Place:
+    """A reader's place in a log. The log moves it when it merges pieces, so it always says the same."""
+
+    __slots__ = ("__weakref__", "index", "skip")
+
+    def __init__(self, index: int, skip: int) -> None:
+        self.index = index  # of the first piece that is not wholly read
+        self.skip = skip  # characters of it that are
 
 
 class LiveLog:
@@ -23,10 +36,12 @@ class LiveLog:
         self.about = about  # what the answer's metadata says of the model
         self.handed_over = False  # to that model, by the one that was to write: early readers were told another name
         self.pieces: list[Piece] = []
+        self.merged = 0  # so many of the first are merged, and have no frames; where there are any, the last is not
         self.ending: Ending | None = None
         self.usage: Usage | None = None
         self.note: str | None = None  # what a person may be told while nothing is said; not part of the log
         self._frames: dict[str, list[bytes]] = {}
+        self._places: WeakSet[Place] = WeakSet()
         self._bells: tuple[Bell, ...] = ()  # in the order they came; made anew by who comes and goes, not by each token
         self.on_readers: Callable[[], None] | None = None
 
@@ -34,6 +49,8 @@ class LiveLog:
 
     def publish(self, pieces: Sequence[Piece]) -> None:
         """Show readers what has just become durable."""
+        if len(self.pieces) - self.merged >= FRESH_PIECES and pieces:
+            self._merge()
         self.pieces.extend(pieces)
         for bell in self._bells:
             bell()
@@ -74,27 +91,30 @@ class LiveLog:
         if self.on_readers is not None:
             self.on_readers()
 
-    def locate(self, cursor: Cursor) -> tuple[int, int]:
-        """Where a reader at `cursor` goes on: the first piece it has not wholly read, and how much of that it has.
+    def locate(self, cursor: Cursor) -> Place:
+        """Where a reader at `cursor` goes on.
 
         Raises:
             BadCursor: the run still lives, and holds less than the cursor says.
         """
         if self.ending is None and not self._holds(cursor):
             raise BadCursor
-        if cursor.told:
-            return len(self.pieces), 0
-        index = bisect_right(self.pieces, (cursor.part, cursor.offset), key=_place)
-        if index < len(self.pieces) and self.pieces[index].part == cursor.part:
-            return index, max(0, cursor.offset - self.pieces[index].offset)
-        return index, 0
+        place = Place(*((len(self.pieces), 0) if cursor.told else self._find(cursor.part, cursor.offset)))
+        self._places.add(place)
+        return place
 
     def frames(self, name: str) -> list[bytes]:
-        """The frames of the first pieces in the wire format `name`, as many as a reader has needed yet.
+        """The frames of the pieces after those that are merged in the wire format `name`, as many as were needed yet.
 
         They are encoded once a run and shared by its readers: whoever needs more adds them, in order.
         """
         return self._frames.setdefault(name, [])
+
+    def _find(self, part: int, offset: int) -> tuple[int, int]:
+        index = bisect_right(self.pieces, (part, offset), key=_after)
+        if index < len(self.pieces) and self.pieces[index].part == part:
+            return index, max(0, offset - self.pieces[index].offset)
+        return index, 0
 
     def _holds(self, cursor: Cursor) -> bool:
         if cursor.told:
@@ -106,8 +126,43 @@ class LiveLog:
             return False
         return cursor.offset <= self.pieces[last_of_part].end
 
+    def _merge(self) -> None:
+        """Keep what there is in as few pieces as can be. A token would take many times its text while the run lives.
 
-def _place(piece: Piece) -> tuple[int, int]:
+        Their frames go, too: nearly every reader has had them, and for any other the merged ones are encoded anew.
+        """
+        pieces = self.pieces
+        inside = [(place, pieces[place.index]) for place in self._places if place.index < len(pieces)]
+        at_end = [place for place in self._places if place.index == len(pieces)]
+        last = max(0, self.merged - 1)  # it may have room for more
+        pieces[last:] = _merged(pieces[last:])
+        self.merged = len(pieces)
+        for frames in self._frames.values():
+            frames.clear()
+        for place in at_end:
+            place.index = self.merged
+        for place, piece in inside:
+            place.index, place.skip = self._find(piece.part, piece.offset + place.skip)
+
+
+def _merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The same text, in pieces as long as they may be."""
+    first: Piece | None = None
+    texts: list[str] = []
+    chars = 0
+    for piece in pieces:
+        if first is not None and piece.part == first.part and chars + len(piece.text) <= MAX_PIECE_CHARS:
+            texts.append(piece.text)
+            chars += len(piece.text)
+            continue
+        if first is not None:
+            yield Piece(first.part, first.kind, first.offset, "".join(texts))
+        first, texts, chars = piece, [piece.text], len(piece.text)
+    if first is not None:
+        yield Piece(first.part, first.kind, first.offset, "".join(texts))
+
+
+def _after(piece: Piece) -> tuple[int, int]:
     return piece.part, piece.end
 
 

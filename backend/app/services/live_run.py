@@ -22,7 +22,8 @@ class LiveRun:
         self.usage: Usage | None = None
         self.finish_reason: FinishReason | None = None
         self.chars = 0
-        self.live_bytes = 0
+        self.live_bytes = 0  # of text
+        self.part_bytes = 0  # that its parts take beside their text
         self.prompt_bytes = 0  # about: one for each character
         self.allowance: Allowance | None = None
         self.ceiling = sys.maxsize  # of `live_bytes`: beyond it the allowance is asked for more

@@ -71,6 +71,11 @@ class Recorder:
             self._take_back()
 
     @property
+    def parts(self) -> int:
+        """How many parts the text is in."""
+        return self._part + 1
+
+    @property
     def rest(self) -> list[Piece]:
         """After `close` and `settled`: what was said and never reached the journal."""
         return self._pending

@@ -34,6 +34,8 @@ from app.telemetry import Attempt, RunReport, log, tell, where
 
 RETRY_AFTER_SECONDS = 5  # told to who is refused because the service is full
 STOP_SECONDS = 5.0  # closing a socket takes no time; a disk that is full may take the rest
+FREE_PARTS = 8  # thinking and text by turns: what they take beside their text is not counted
+PART_BYTES = 140  # that any further part takes: a model may change between the two with each token
 UNSAVED_RETRY_SECONDS = 2.0  # between attempts to write down an ending that the disk refused
 
 
@@ -259,6 +261,10 @@ class RunEngine:
                 live.log.ring()
         if live.progress is not None:
             live.progress = live.loop.time()
+        if live.recorder.parts > FREE_PARTS:
+            held = (live.recorder.parts - FREE_PARTS) * PART_BYTES
+            self._live_bytes += held - live.part_bytes
+            live.part_bytes = held
         if live.live_bytes > live.ceiling:
             return self._widen(live)
         return live.recorder.settled() if live.recorder.pending_chars > MAX_PENDING_CHARS else None
@@ -338,7 +344,7 @@ class RunEngine:
         tell(live.report(asyncio.get_running_loop().time()), self.on_report)
 
     def _forget(self, live: LiveRun) -> None:
-        self._live_bytes -= live.live_bytes
+        self._live_bytes -= live.live_bytes + live.part_bytes
         self._prompt_bytes -= live.prompt_bytes
         self._lives.pop(live.run.id, None)
         live.log.on_readers = None  # it holds the run, whose text goes with its last reader

@@ -154,6 +154,19 @@ async def test_live_text_has_a_limit_for_all_runs_together(client: Client, upstr
     assert upstream.calls == 2
 
 
+@pytest.mark.settings(MAX_LIVE_BYTES=65536)
+async def test_an_answer_in_a_great_many_parts_is_bounded_by_what_these_take(
+    client: Client, upstream: Upstream
+) -> None:
+    upstream.otherwise(Status(), *[Send(chunk(reasoning="r") + chunk("t")) for _ in range(LONGEST)], Hang())
+    seen = await outcome(client, "One")
+    assert (seen.status, seen.run["finish_reason"]) == ("completed", "length")
+    assert 65536 / 280 - 10 < len(seen.text) < 1000, "what was read in one go is taken whole"
+    assert len(await parts(client, seen.answer.run_id)) == 2 * len(seen.text)
+    upstream.otherwise(*say("room"))
+    assert (await outcome(client, "Two")).text == "room"
+
+
 # ── letting go ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
