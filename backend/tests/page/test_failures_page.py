@@ -6,9 +6,11 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.support.chat_page import BROKE_OFF, ChatPage
+from tests.support.client import Client
 from tests.support.fixtures import Serve
 from tests.support.proxy import Proxy
 from tests.support.script import Fin, Send, Status, Step, chunk, error_status, say, serve_body
+from tests.support.talk import Talk
 from tests.support.upstream import Upstream
 from tests.support.watched import Watched, watched
 
@@ -125,3 +127,30 @@ async def test_a_question_that_the_service_refuses_can_be_taken_back(
         await expect(chat.box).to_have_value("More than ten characters.")
         await expect(chat.questions).to_have_count(0)
     assert upstream.calls == 0
+
+
+# ── Deleted elsewhere ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("when", ["while it is written", "once it is whole"])
+async def test_a_conversation_that_is_deleted_elsewhere_says_so_and_keeps_what_was_typed(
+    shared_visitor: Watched, shared_client: Client, shared_upstream: Upstream, when: str
+) -> None:
+    chat = await ChatPage.open(shared_visitor)
+    shared_upstream.script(*say("Half of ", "it", gate="word"))
+    await chat.ask("Tell me.")
+    shared_upstream.open("word", 1)
+    await chat.says("Half of")
+    if when == "once it is whole":
+        shared_upstream.open("word")
+        await chat.ended()
+    await chat.box.fill("And another thought")
+    talk = Talk(shared_client, await chat.conversation_id())
+    assert (await shared_client.request("DELETE", talk.path)).status == 204
+    await expect(chat.page.get_by_text("This conversation is not here.")).to_be_visible()
+    await expect(chat.answers).to_have_count(0)
+    await chat.page.get_by_role("link", name="Start a new one").click()
+    await expect(chat.box).to_have_value("And another thought")
+    shared_upstream.script(*say("Hello"))
+    await chat.box.press("Enter")
+    await chat.says("Hello")

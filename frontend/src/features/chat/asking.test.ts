@@ -2,7 +2,7 @@ import { QueryClient } from "@tanstack/react-query";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { changeConversation } from "@/api/conversations";
 import { ScriptedService, type Asked } from "@/api/scripted-service";
-import { startAsk, stopAsk } from "@/features/chat/asking";
+import { discardUnsent, startAsk, stopAsk } from "@/features/chat/asking";
 import { usePendingAsks } from "@/features/chat/pending-asks";
 
 let service: ScriptedService;
@@ -99,4 +99,16 @@ it("gives a question back that is stopped while it waits for settings", async ()
   expect(askedIn("c4")).toMatchObject({ state: "unsent", text: "그럼?" });
   await vi.advanceTimersByTimeAsync(10_000);
   expect(wasAsked("c4")).toBe(false);
+});
+
+it("gives back all that a conversation has unsent, and nothing of another one", async () => {
+  changes(() => undefined);
+  service.fates.push(...Array.from({ length: 3 }, () => ({ status: 429, code: "too_many_requests" })));
+  startAsk(new QueryClient(), { ...afterwards, conversationId: "c5" });
+  startAsk(new QueryClient(), { ...afterwards, conversationId: "c6", text: "다른 것" });
+  await vi.advanceTimersByTimeAsync(100);
+  expect(askedIn("c5")?.state).toBe("unsent");
+  expect(discardUnsent("c5")).toEqual(["그럼?"]);
+  expect(askedIn("c5")).toBeUndefined();
+  expect(askedIn("c6")).toMatchObject({ state: "unsent", text: "다른 것" });
 });

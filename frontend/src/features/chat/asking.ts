@@ -62,6 +62,13 @@ export function discardAsk(key: string): void {
   removeAsk(key);
 }
 
+/** Take back all that could not be sent in a conversation; what a person wrote of it, in order. */
+export function discardUnsent(conversationId: string): readonly string[] {
+  const unsent = usePendingAsks.getState().asks.filter((ask) => ask.conversationId === conversationId && ask.state === "unsent");
+  unsent.forEach(({ key }) => discardAsk(key));
+  return unsent.map(({ text }) => text);
+}
+
 /** Stop what is on its way: once it was accepted its run is stopped; if the service cannot be reached, it is left unsent. */
 export function stopAsk(key: string): void {
   const flight = flights.get(key);

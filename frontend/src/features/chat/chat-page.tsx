@@ -7,10 +7,11 @@ import { loadPart } from "@/api/parts";
 import { keys } from "@/api/query-keys";
 import { sentenceOf } from "@/api/sentence";
 import { Announcer } from "@/features/chat/announcer";
+import { discardUnsent } from "@/features/chat/asking";
 import { ChatHeader } from "@/features/chat/chat-header";
 import { Empty, Failed, Loading, Missing } from "@/features/chat/chat-states";
 import { Composer } from "@/features/chat/composer";
-import { putBack } from "@/features/chat/drafts";
+import { putBack, takeDraftAlong } from "@/features/chat/drafts";
 import type { FirstSettings } from "@/features/chat/entry";
 import type { MessageActions } from "@/features/chat/message-actions";
 import { useConversation, type Chat } from "@/features/chat/use-conversation";
@@ -73,7 +74,7 @@ export function ChatPage({ conversationId, messageId }: ChatPageProps) {
         <div className="min-h-0 flex-1 overflow-y-auto">
           {isNew && <Welcome model={settings.model ?? null} />}
           {(phase === "loading" || entries.length > 0) && <Loading />}
-          {phase === "missing" && <Missing />}
+          {phase === "missing" && <Missing onStart={() => takeWordsAlong(conversationId)} />}
           {phase === "failed" && <Failed problem={chat.problem} onRetry={retry} />}
           {phase === "ready" && entries.length === 0 && <Empty />}
         </div>
@@ -90,6 +91,13 @@ export function ChatPage({ conversationId, messageId }: ChatPageProps) {
       <Announcer entries={entries} />
     </div>
   );
+}
+
+/** What was written in a conversation that is gone, sent in vain or not sent, begins the next one. */
+function takeWordsAlong(conversationId: string | undefined): void {
+  if (conversationId === undefined) return;
+  takeDraftAlong(conversationId);
+  for (const text of discardUnsent(conversationId).toReversed()) putBack(undefined, text);
 }
 
 /** How the conversation is asked from now on; of one that is not there yet, how it will be begun. */

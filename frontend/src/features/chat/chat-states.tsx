@@ -24,13 +24,14 @@ export function Loading() {
   );
 }
 
-export function Missing() {
+/** `onStart`: somebody begins a new one instead. */
+export function Missing({ onStart }: { onStart: () => void }) {
   const { t } = useTranslation();
   return (
     <Centred>
       <Notice
         actions={
-          <Link to="/" className={buttonClass()}>
+          <Link to="/" className={buttonClass()} onClick={onStart}>
             {t("chat.startNew")}
           </Link>
         }

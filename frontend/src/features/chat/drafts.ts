@@ -35,6 +35,14 @@ export function putBack(conversationId: string | undefined, text: string): void 
   setDraft(conversationId, typed.trim() ? `${text}\n\n${typed}` : text);
 }
 
+/** Take what was typed in a conversation that is gone along to a new one. */
+export function takeDraftAlong(conversationId: string): void {
+  const typed = useDrafts.getState()[conversationId] ?? stored(conversationId);
+  if (!typed.trim()) return;
+  setDraft(conversationId, "");
+  putBack(undefined, typed);
+}
+
 function stored(key: string): string {
   try {
     return sessionStorage.getItem(PREFIX + key) ?? "";

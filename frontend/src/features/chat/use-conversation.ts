@@ -14,6 +14,8 @@ import { holds, messagesQuery, readAbove, readThrough, settleEnd } from "@/featu
 import { usePendingAsks, type AskKind, type PendingAsk } from "@/features/chat/pending-asks";
 import { showToast } from "@/ui/toast";
 
+const NONE: readonly Entry[] = [];
+
 export { useRun } from "@/features/chat/live-runs";
 
 /** A conversation as it is shown, and what a person can do in it. */
@@ -55,8 +57,10 @@ export function useConversation(conversationId: string | undefined, { onCreated 
   const messages = useQuery({ ...messagesQuery(id ?? ""), enabled: id !== undefined });
   const asks = useAsksOf(id ?? null);
   const items = messages.data?.items;
-  const entries = useMemo(() => entriesOf(items ?? [], asks), [items, asks]);
-  const sending = asks.find(({ state, runId }) => state === "sending" && runId === null)?.key;
+  const { phase, problem } = phaseOf(id, conversation.error ?? messages.error, conversation.data !== undefined && items !== undefined);
+  const isMissing = phase === "missing"; // then what was read of it is not shown any more, nor is more of it read
+  const entries = useMemo(() => (isMissing ? NONE : entriesOf(items ?? [], asks)), [isMissing, items, asks]);
+  const sending = isMissing ? undefined : asks.find(({ state, runId }) => state === "sending" && runId === null)?.key;
   const older = useOlder(queries, id);
 
   useEffect(() => resumeAsks(queries), [queries]);
@@ -71,7 +75,8 @@ export function useConversation(conversationId: string | undefined, { onCreated 
 
   return {
     conversation: conversation.data,
-    ...phaseOf(id, conversation.error ?? messages.error, conversation.data !== undefined && items !== undefined),
+    phase,
+    problem,
     entries,
     hasOlder: Boolean(messages.data?.next),
     ...older,
