@@ -165,6 +165,18 @@ async def test_a_browser_that_says_it_is_offline(far_visitor: Watched, proxy: Pr
     await is_whole(chat, upstream)
 
 
+async def test_being_offline_is_told_at_the_answer_before_its_connection_breaks(
+    shared_visitor: Watched, shared_upstream: Upstream
+) -> None:
+    chat = await ChatPage.open(shared_visitor)
+    await asked(chat, shared_upstream, 2)
+    await shared_visitor.context.set_offline(True)
+    await expect(chat.answer.get_by_text("You are offline. The answer goes on")).to_be_visible()
+    await shared_visitor.context.set_offline(False)
+    await expect(chat.answer.get_by_text("You are offline.")).to_have_count(0)
+    await is_whole(chat, shared_upstream)
+
+
 @pytest.mark.parametrize("end", ["rst", "fin"])
 async def test_a_question_whose_response_is_lost_is_asked_once(
     far_visitor: Watched, proxy: Proxy, upstream: Upstream, client: Client, end: End

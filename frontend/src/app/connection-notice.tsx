@@ -3,7 +3,7 @@ import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { useConnection } from "@/api/connection";
 import { queries } from "@/app/queries";
-import { useOnline } from "@/app/use-online";
+import { useOnline } from "@/lib/use-online";
 
 /**
  * Says that the service is away, as long as it is; over the page, so that nothing moves.

@@ -1,15 +1,22 @@
 import { useTranslation } from "react-i18next";
+import { useConnection } from "@/api/connection";
+import type { Link } from "@/api/runs";
+import { useOnline } from "@/lib/use-online";
 import type { Transcript } from "@/transcript/transcript";
 
 /** The service says these in English only. */
 const NOTES = { "The embedded model is loading.": "chat.embeddedLoading" } as const;
 
 /** Below an answer that is being written: what is waited for. The line has its room also when it says nothing. */
-export function Waiting({ transcript, link }: { transcript: Transcript; link: "open" | "reconnecting" | "offline" }) {
+export function Waiting({ transcript, link }: { transcript: Transcript; link: Link }) {
   const { t } = useTranslation();
+  const isReached = useConnection(({ reached }) => reached);
+  const isOnline = useOnline();
+  // A connection over a network that has gone keeps quiet for long before it breaks; other requests have shown it by then.
+  const way = isReached || isOnline ? link : "offline";
   const empty = transcript.parts.length === 0;
   let sentence = "";
-  if (link !== "open") sentence = t(`chat.${link}`);
+  if (way !== "open") sentence = t(`chat.${way}`);
   else if (empty && transcript.status !== "failed") sentence = noteOf(transcript.note) ?? t("chat.waiting");
   function noteOf(note: string | null): string | null {
     return note !== null && note in NOTES ? t(NOTES[note as keyof typeof NOTES]) : note;
