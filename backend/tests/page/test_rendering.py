@@ -15,7 +15,7 @@ from tests.support.client import Client
 from tests.support.script import Step, say
 from tests.support.talk import Talk
 from tests.support.upstream import Upstream
-from tests.support.watched import Watched
+from tests.support.watched import DESK, PHONE, Watched
 
 SHARED_SETTINGS = {"TITLES": 0, "MAX_OUTPUT_CHARS": 1_200_000, "MAX_TOKENS": 1_000_000}
 
@@ -218,6 +218,50 @@ async def test_no_model_can_draw_a_control(shared_visitor: Watched, shared_upstr
     await expect(chat.text.get_by_role("checkbox")).to_have_count(0)
     await expect(chat.text.get_by_role("button")).to_have_count(0)
     await expect(chat.text.get_by_role("heading", level=1)).to_have_count(0)
+
+
+TABLE = """
+| Model | What it costs | 몇 토큰까지 | Released | Requests | Place | Remark |
+| - | -: | -: | - | -: | - | - |
+| `embedded/smollm2_135m_instruct` | 22,000 | 1,234,567 | 2026년에 | 1,000,000 | [Massachusetts][place] | LONG |
+
+[place]: https://good.example/
+""".replace("LONG", "x" * 400)
+# The words of all cells that stand on more than one line; but one that alone is wider than a cell may be has to.
+_BROKEN_WORDS = """
+() => [...document.querySelectorAll(".md-table :is(th, td)")].flatMap((cell) => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  const broken = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (const { 0: word, index } of node.data.matchAll(/[^\\s/-]+/gu)) {
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+      if (lines.size > 1 && word.length < 100) broken.push(word);
+    }
+  }
+  return broken;
+})
+"""
+_PAGE_OVERFLOWS = "() => document.documentElement.scrollWidth > innerWidth"
+_CELL_OVERFLOWS = """
+() => [...document.querySelectorAll(".md-table :is(th, td)")].some((cell) => cell.scrollWidth > cell.clientWidth + 1)
+"""
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+async def test_a_table_breaks_no_word_and_is_scrolled_instead(
+    shared_visitor: Watched, shared_upstream: Upstream, width: int
+) -> None:
+    chat = await answered(shared_visitor, shared_upstream, say(TABLE))
+    await chat.page.set_viewport_size({"width": width, "height": 844})
+    table = chat.text.get_by_role("region", name="Table")
+    await expect(table).to_contain_text("22,000")
+    assert await chat.page.evaluate(_BROKEN_WORDS) == []
+    assert not await chat.page.evaluate(_CELL_OVERFLOWS)
+    assert not await chat.page.evaluate(_PAGE_OVERFLOWS)
+    assert await table.evaluate("(box) => box.scrollWidth > box.clientWidth")
 
 
 BOMBS = {
