@@ -2,11 +2,16 @@
 
 import signal
 
+import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
+from tests.support.client import Client
+from tests.support.script import say
 from tests.support.server import Server
+from tests.support.talk import Talk
+from tests.support.upstream import Upstream
 from tests.support.waiting import until
-from tests.support.watched import Watched, watched
+from tests.support.watched import DESK, PHONE, Watched, accessibility_problems, watched
 
 SHARED_SETTINGS = {"TITLES": 0}
 OFFLINE = "You are offline."
@@ -33,6 +38,50 @@ async def test_being_offline_is_said_and_forgotten_when_the_network_is_back(shar
     await shared_visitor.context.set_offline(False)
     await expect(page.get_by_text(OFFLINE)).to_have_count(0)
     await expect(message_field(page)).to_have_value("Half a thought")
+
+
+# What the sentence of being offline lies over: whatever a person would hit or read there instead. Null until it stands.
+_COVERED = """
+(status) => {
+  const notice = status.querySelector("p");
+  const moves = status.getAnimations({ subtree: true }).some(({ playState }) => playState !== "finished");
+  if (!notice || moves) return null;
+  const { left, right, top, bottom } = notice.getBoundingClientRect();
+  notice.style.visibility = "hidden";
+  const covered = new Set();
+  for (let x = left + 1; x < right; x += 5) {
+    for (let y = top + 1; y < bottom; y += 5) {
+      const here = document.elementsFromPoint(x, y).filter((one) => one.matches("button, a, h1, p, input, textarea"));
+      here.forEach(({ outerHTML }) => covered.add(outerHTML));
+    }
+  }
+  notice.style.visibility = "";
+  return [...covered];
+}
+"""
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+async def test_that_one_is_offline_covers_nothing_of_the_page(
+    shared_server: Server, shared_client: Client, shared_upstream: Upstream, browser: Browser, width: int
+) -> None:
+    talk = await Talk.begin(shared_client, title="A title that stands in the middle of the bar")
+    shared_upstream.script(*say("A first line.\n\n" * 60))
+    await talk.ask("Hello")
+    async with watched(browser, shared_server.url, width=width) as visitor:
+        page = await visitor.open(f"/c/{talk.id}")
+        await expect(page.get_by_text("A first line.").last).to_be_in_viewport()
+        await visitor.context.set_offline(True)
+        notice = page.get_by_role("status").filter(has_text=OFFLINE)
+        await until(lambda: _covers_nothing(notice), "the sentence stands where nothing else does")
+        await expect(page.get_by_text("A first line.").last).to_be_in_viewport()
+        await expect(message_field(page)).to_be_in_viewport(ratio=1)
+        await expect(page.get_by_role("button", name="Model:")).to_be_in_viewport(ratio=1)
+        assert await accessibility_problems(page) == []
+
+
+async def _covers_nothing(notice: Locator) -> bool:
+    return await notice.evaluate(_COVERED) == []
 
 
 async def test_a_service_that_is_away_is_said_until_it_is_back(server: Server, visitor: Watched) -> None:

@@ -6,7 +6,7 @@ import { queries } from "@/app/queries";
 import { useOnline } from "@/lib/use-online";
 
 /**
- * Says that the service is away, as long as it is; over the page, so that nothing moves.
+ * Says that the service is away, as long as it is; above the page, which gives way, so that it covers nothing.
  * The browser's word about the network only chooses the sentence: what counts is whether requests arrive.
  */
 export function ConnectionNotice() {
@@ -18,12 +18,15 @@ export function ConnectionNotice() {
     if (reached) void queries.refetchQueries({ type: "active", predicate: ({ state }) => state.status === "error" });
   }, [reached]);
   return (
-    <div role="status" className="pointer-events-none fixed inset-x-0 top-14 z-30 flex justify-center px-4 md:top-3">
+    <div role="status" className="shrink-0 bg-warn-soft text-sm text-warn">
       {!reached && (
-        <p className="flex max-w-xl animate-[fade-in_200ms_500ms_both] items-center gap-2.5 rounded-xl bg-warn-soft px-4 py-2 text-sm text-warn shadow-float">
-          <CloudOff aria-hidden className="size-4 shrink-0" />
-          {online ? t("shell.unreachable") : t("shell.offline")}
-        </p>
+        // It comes after a moment, so that a short outage moves nothing.
+        <div className="max-h-40 animate-[unfold_200ms_500ms_both] overflow-hidden">
+          <p className="mx-auto flex w-fit max-w-3xl items-center gap-2.5 px-4 pt-[max(0.5rem,env(safe-area-inset-top))] pb-2">
+            <CloudOff aria-hidden className="size-4 shrink-0" />
+            {online ? t("shell.unreachable") : t("shell.offline")}
+          </p>
+        </div>
       )}
     </div>
   );

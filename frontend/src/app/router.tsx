@@ -11,10 +11,12 @@ import { useTitle } from "@/lib/title";
 
 const root = createRootRoute({
   component: () => (
-    <>
-      <Outlet />
+    <div className="flex h-full flex-col">
       <ConnectionNotice />
-    </>
+      <div className="min-h-0 flex-1">
+        <Outlet />
+      </div>
+    </div>
   ),
 });
 
