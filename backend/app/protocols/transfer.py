@@ -111,6 +111,12 @@ class DocumentRecord(msgspec.Struct, frozen=True):
     version: Annotated[int, Meta(ge=1)]
 
 
+class FormatRecord(msgspec.Struct, frozen=True):
+    """Whose file it says it is, if it does."""
+
+    format: Any = None
+
+
 class BeginningRecord(msgspec.Struct, frozen=True):
     """What it has said of itself before its conversations."""
 

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from app.errors import NotAnExport
 from app.models import Conversation, Message, storable
 from app.protocols import transfer
 from app.protocols.json_pieces import Beginning, Broken, Entry, Member, Piece, Rest, Shape, Splitter
@@ -25,7 +26,6 @@ BREATH_SECONDS = 0.00005  # shorter than what it costs to ask
 MAX_CONVERSATIONS = 1_000_000  # in a file: so many ids are remembered, to find one that is used twice
 MAX_SHOWN_CHARS = 200  # of a reason that quotes the file
 
-_NO_EXPORT = "This is neither an export of this service nor ChatGPT's conversations.json."
 _BOM = b"\xef\xbb\xbf"
 
 T = TypeVar("T")
@@ -46,14 +46,18 @@ def read(file: BinaryIO, owner_id: str, max_chars: int, go_on: Callable[[], None
     `go_on` is called now and then; what it raises ends the reading.
 
     Raises:
-        Broken: the file is neither an export of ours nor one of ChatGPT's, or something in it cannot be.
+        NotAnExport: the file is neither an export of ours nor one of ChatGPT's.
+        Broken: something in it cannot be.
     """
     file.seek(0)
     first = file.read(CHUNK_BYTES)
-    sign = first.removeprefix(_BOM).lstrip()[:1]
-    if sign not in (b"{", b"["):
-        raise Broken("", _NO_EXPORT if sign else "It is empty.")
-    ours = sign == b"{"
+    # An object, or a list of objects: its first two signs, white space aside.
+    signs = b"".join(first.removeprefix(_BOM).split(maxsplit=2))[:2]
+    if not signs:
+        raise Broken("", "It is empty.")
+    ours = signs.startswith(b"{")
+    if not ours and signs not in (b"[{", b"[]", b"["):
+        raise NotAnExport
     reader = _Ours(owner_id, max_chars) if ours else _ChatGPT(owner_id, max_chars)
     pieces = Splitter(OURS if ours else CHATGPT).pieces(_chunks(file, first.removeprefix(_BOM)))
     ids: set[bytes] = set()
@@ -97,6 +101,7 @@ class _Ours:
         self._message = msgspec.json.Decoder(transfer.MessageRecord)
         self._conversation = msgspec.json.Decoder(transfer.EmptiedRecord)
         self._beginning = msgspec.json.Decoder(transfer.BeginningRecord)
+        self._format = msgspec.json.Decoder(transfer.FormatRecord)
         self._document = msgspec.json.Decoder(transfer.DocumentRecord)
 
     def take(self, piece: Piece) -> Found | None:
@@ -110,10 +115,12 @@ class _Ours:
             case Beginning(text):
                 beginning = _decoded("", text, self._beginning)
                 if beginning.format != transfer.FORMAT:
-                    raise Broken("", _NO_EXPORT)
+                    raise NotAnExport
                 _check_version(beginning.version)
                 return None
             case Rest(text, listed):
+                if _decoded("", text, self._format).format != transfer.FORMAT:
+                    raise NotAnExport
                 _check_version(_decoded("", text, self._document).version)
                 if not listed:
                     raise Broken("", "It has no list of `conversations`.")
@@ -172,17 +179,18 @@ class _ChatGPT:
                 self._nodes.append(chatgpt.node_of(_spelled(name), value))
                 return None
             case Entry(number, text):
-                return self._found(CHATGPT.place(number), _decoded(CHATGPT.place(number), text, self._object))
+                return self._found(number, _decoded(CHATGPT.place(number), text, self._object))
             case Rest(text):
                 _decoded("", text, self._list)
                 return None
             case Beginning():
                 return None
 
-    def _found(self, place: str, value: dict[str, Any]) -> Found | None:
+    def _found(self, number: int, value: dict[str, Any]) -> Found | None:
+        place = CHATGPT.place(number)
         nodes, self._nodes = self._nodes, []
         if value.get("mapping") != {}:  # what was in it has been taken out
-            raise Broken(place, f"It has no messages under `mapping`. {_NO_EXPORT}")
+            raise Broken(place, "It has no messages under `mapping`.") if number or "mapping" in value else NotAnExport
         made = chatgpt.convert(value, nodes, self._owner_id, self._max_chars)
         skipped = tuple(one._replace(where=f"{place}{one.where}") for one in made.skipped)
         return Found(place, made.conversation, grown(made.messages), skipped)

@@ -79,7 +79,7 @@ class ImportService:
         """Import the conversations in `file`.
 
         Raises:
-            Broken: it cannot be taken; nothing was changed.
+            NotAnExport, Broken: it cannot be taken; nothing was changed.
             Draining, StorageFull, StorageError: it was broken off. Done again, it goes on where it stopped.
         """
         began = time.perf_counter()

@@ -3,12 +3,13 @@
 import json
 import re
 
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
 from tests.support.client import Client
 from tests.support.files import conversation, document, message, spelled
+from tests.support.server import Server
 from tests.support.talk import Talk
-from tests.support.watched import Watched, accessibility_problems
+from tests.support.watched import Watched, accessibility_problems, watched
 
 SHARED_SETTINGS = {"TITLES": 0}
 
@@ -62,3 +63,14 @@ async def test_a_packed_export_is_told_to_be_unpacked_before_anything_is_sent(sh
     )
     await expect(page.get_by_text("Unpack it first")).to_be_visible()
     assert not shared_visitor.asked("POST", "/api/import")
+
+
+async def test_a_file_that_is_no_export_is_told_in_korean(shared_server: Server, browser: Browser) -> None:
+    async with watched(browser, shared_server.url, language="ko") as visitor:
+        page = await visitor.open("/settings/data")
+        await page.locator("input[type=file]").set_input_files(
+            FilePayload(name="package.json", mimeType="application/json", buffer=b'{"name": "something else"}')
+        )
+        alert = page.get_by_role("alert")
+        await expect(alert).to_contain_text("ChatGPT에서 내보낸 conversations.json 파일도 아닙니다.")
+        await expect(alert).not_to_contain_text("Nothing was imported")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.clock import rfc3339
+from app.errors import Invalid, NotAnExport
 from app.protocols.json_pieces import Broken
 from app.services.import_file import Found, read
 from app.services.skipped import Skipped
@@ -40,7 +41,7 @@ MISSHAPEN = {
     "only space": (b" \n", "The file"),
     "a number": (b"7", "The file"),
     "something else's list": (b"[1]", "The file"),
-    "another service's list": (b'[{"chat_messages": []}]', "[0]"),
+    "another service's list": (b'[{"chat_messages": []}]', "The file"),
     "another object": (b'{"a": 1}', "The file"),
     "another format": (document() | {"format": "other"}, "The file"),
     "no format": ({"version": 1, "conversations": []}, "The file"),
@@ -93,11 +94,27 @@ MISSHAPEN = {
 @pytest.mark.parametrize("name", MISSHAPEN)
 def test_what_is_broken_is_refused_and_it_is_said_where(name: str) -> None:
     file, where = MISSHAPEN[name]
-    with pytest.raises(Broken) as caught:
+    with pytest.raises(Invalid) as caught:
         found(file)
     assert caught.value.message.startswith(f"{where}: "), caught.value.message
     assert caught.value.message.endswith(". Nothing was imported.")
     assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a number",
+        "something else's list",
+        "another service's list",
+        "another object",
+        "another format",
+        "no format",
+    ],
+)
+def test_what_is_no_export_at_all_is_told_by_a_code_of_its_own(name: str) -> None:
+    with pytest.raises(NotAnExport):
+        found(MISSHAPEN[name][0])
 
 
 def test_a_newer_version_is_refused_before_its_conversations_are_looked_at() -> None:

@@ -115,9 +115,13 @@ test("the same file again, with what is never taken over, says both", async () =
   expect(screen.getByText("It has no messages with text.")).toBeTruthy();
 });
 
-test("what was left out is told in Korean", async () => {
+async function speakKorean() {
   await speak("ko");
   onTestFinished(() => speak("en"));
+}
+
+test("what was left out is told in Korean", async () => {
+  await speakKorean();
   const { request } = await choose();
   const picture = { where: "[1]", code: "kind", kind: "image<1>", number: null, why: "In English." };
   const more = { where: "", code: "more", kind: null, number: 1200, why: "In English." };
@@ -126,12 +130,27 @@ test("what was left out is told in Korean", async () => {
   expect(screen.getByText("이 밖에 1,200개가 더 있습니다.")).toBeTruthy();
 });
 
-test("a refusal is a sentence", async () => {
+const PLACE = "conversations[1].messages[2].role: Invalid enum value 'system'. Nothing was imported.";
+
+test.each([
+  ["not_an_export", "The file: In English.", "이 서비스에서 내보낸 파일도, ChatGPT에서 내보낸 conversations.json 파일도 아닙니다. 다른 파일을 선택하세요."],
+  ["invalid", "The file: In English.", "파일을 끝까지 읽을 수 없습니다. 손상되었거나 일부가 빠졌을 수 있으니, 파일을 다시 받아 가져오세요."],
+  ["invalid", PLACE, `파일에서 다음 위치의 내용이 잘못되었습니다.${PLACE}`],
+])("a file that cannot be taken is told in Korean, and by the service's own words only where they name the place: %s", async (code, detail, said) => {
+  await speakKorean();
   const { request } = await choose();
   request.uploaded();
-  request.answer(422, { code: "invalid", detail: "It is no JSON.", retryable: false });
+  request.answer(422, { code, detail, retryable: false });
   const alert = await screen.findByRole("alert");
-  expect(alert.textContent).toMatch(/was not imported\.\S/);
+  expect(alert.textContent).toMatch(/파일을 가져오지 못했습니다\./);
+  expect(alert.textContent.endsWith(`못했습니다.${said}`)).toBe(true);
+});
+
+test("a place in a broken file is told", async () => {
+  const { request } = await choose();
+  request.answer(422, { code: "invalid", detail: PLACE, retryable: false });
+  expect((await screen.findByText(PLACE)).lang).toBe("en");
+  expect(screen.getByText("Something in the file is wrong at this place:")).toBeTruthy();
 });
 
 test("an answer that is none of the service's ends the wait, too", async () => {

@@ -1,5 +1,6 @@
 import { clsx } from "clsx";
 import { useTranslation } from "react-i18next";
+import { ApiError } from "@/api/client";
 import type { ImportBody, SkippedBody } from "@/api/generated";
 import { sentenceOf } from "@/api/sentence";
 import { cancelImport, useImport, type Import, type ImportProblem } from "@/features/conversations/imports";
@@ -7,6 +8,8 @@ import { quoted } from "@/features/conversations/title";
 import { unreachable } from "@/lib/unreachable";
 import { Button } from "@/ui/button";
 import { Notice } from "@/ui/notice";
+
+const OF_ALL = "The file: "; // what the service begins with where it names no place in the file
 
 /** How the import stands, and how it ended. */
 export function ImportReport() {
@@ -97,7 +100,22 @@ function Reason({ problem }: { problem: ImportProblem }) {
   const { t } = useTranslation();
   if (problem === "cut") return <p>{t("conversations.importCut")}</p>;
   if (problem === "zip") return <p>{t("conversations.importZip")}</p>;
-  return <p>{sentenceOf(problem.error)}</p>;
+  const { error } = problem;
+  return error instanceof ApiError && error.code === "invalid" ? <Broken detail={error.message} /> : <p>{sentenceOf(error)}</p>;
+}
+
+/** What is wrong in the file. The service says it in English only, which is shown where it names the place. */
+function Broken({ detail }: { detail: string }) {
+  const { t } = useTranslation();
+  if (detail.startsWith(OF_ALL)) return <p>{t("conversations.importDamaged")}</p>;
+  return (
+    <>
+      <p>{t("conversations.importBroken")}</p>
+      <p lang="en" className="mt-1 font-mono text-xs">
+        {detail}
+      </p>
+    </>
+  );
 }
 
 function Result({ name, result }: { name: string; result: ImportBody }) {

@@ -55,6 +55,8 @@ export default {
   importNothing: "Everything in {{name}} is already there. Nothing was added.",
   importNoneTaken: "Nothing was added. What {{name}} has that can be taken over is already there.",
   importFailed: "{{name}} was not imported.",
+  importBroken: "Something in the file is wrong at this place:",
+  importDamaged: "The file cannot be read to its end. It may be damaged or not whole: get it again, and import that one.",
   importCut: "The connection broke off while the file was being sent. Check the connection, and whether the file is larger than this service takes, then try again.",
   importZip: "This is a ZIP file. Unpack it first, then choose the conversations.json inside.",
   importCancelled: "The import was cancelled. Nothing was added.",

@@ -9,6 +9,7 @@ export default {
   malformed: "The service could not read this. Reload the page and try again.",
   bad_cursor: "The place in this answer is no longer known. Reload the page.",
   invalid: "{{detail}}",
+  not_an_export: "This file is neither an export of this service nor conversations.json of a ChatGPT export. Choose another one.",
   key_reused: "This was already sent with other words. Send it again.",
   body_too_slow: "Your connection was too slow to send this. Try again.",
   body_too_large: "This is too large. Send less at once.",

@@ -58,6 +58,8 @@ export default {
   importNothing: "{{name}} 파일의 내용이 모두 이미 있어 추가하지 않았습니다.",
   importNoneTaken: "{{name}} 파일에서 가져올 수 있는 내용은 이미 모두 있어 추가하지 않았습니다.",
   importFailed: "{{name}} 파일을 가져오지 못했습니다.",
+  importBroken: "파일에서 다음 위치의 내용이 잘못되었습니다.",
+  importDamaged: "파일을 끝까지 읽을 수 없습니다. 손상되었거나 일부가 빠졌을 수 있으니, 파일을 다시 받아 가져오세요.",
   importCut: "파일을 전송하는 동안 연결이 끊겼습니다. 네트워크 연결과 파일 크기 제한을 확인한 뒤 다시 시도하세요.",
   importZip: "ZIP 파일입니다. 먼저 압축을 푼 다음, 안에 있는 conversations.json 파일을 선택하세요.",
   importCancelled: "가져오기를 취소했습니다. 추가된 내용은 없습니다.",

@@ -9,6 +9,7 @@ export default {
   malformed: "요청을 읽을 수 없습니다. 화면을 새로고침한 뒤 다시 시도하세요.",
   bad_cursor: "이 답변에서 읽던 위치를 찾을 수 없습니다. 화면을 새로고침하세요.",
   invalid: "입력한 내용을 확인하세요. ({{detail}})",
+  not_an_export: "이 서비스에서 내보낸 파일도, ChatGPT에서 내보낸 conversations.json 파일도 아닙니다. 다른 파일을 선택하세요.",
   key_reused: "다른 내용으로 이미 보낸 요청입니다. 다시 보내세요.",
   body_too_slow: "연결이 느려 끝까지 보내지 못했습니다. 다시 시도하세요.",
   body_too_large: "내용이 너무 큽니다. 나누어 보내세요.",
