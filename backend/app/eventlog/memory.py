@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from weakref import WeakSet
+from weakref import ref
 
 from app.cursor import Cursor
 from app.errors import BadCursor
@@ -41,7 +41,7 @@ class LiveLog:
         self.usage: Usage | None = None
         self.note: str | None = None  # what a person may be told while nothing is said; not part of the log
         self._frames: dict[str, list[bytes]] = {}
-        self._places: WeakSet[Place] = WeakSet()
+        self._places: tuple[ref[Place], ...] = ()  # a WeakSet would take 0.8 kB more for each log
         self._bells: tuple[Bell, ...] = ()  # in the order they came; made anew by who comes and goes, not by each token
         self.on_readers: Callable[[], None] | None = None
 
@@ -100,7 +100,7 @@ class LiveLog:
         if self.ending is None and not self._holds(cursor):
             raise BadCursor
         place = Place(*((len(self.pieces), 0) if cursor.told else self._find(cursor.part, cursor.offset)))
-        self._places.add(place)
+        self._places = (*(other for other in self._places if other() is not None), ref(place))
         return place
 
     def frames(self, name: str) -> list[bytes]:
@@ -132,8 +132,9 @@ class LiveLog:
         Their frames go, too: nearly every reader has had them, and for any other the merged ones are encoded anew.
         """
         pieces = self.pieces
-        inside = [(place, pieces[place.index]) for place in self._places if place.index < len(pieces)]
-        at_end = [place for place in self._places if place.index == len(pieces)]
+        places = [place for other in self._places if (place := other()) is not None]
+        inside = [(place, pieces[place.index]) for place in places if place.index < len(pieces)]
+        at_end = [place for place in places if place.index == len(pieces)]
         last = max(0, self.merged - 1)  # it may have room for more
         pieces[last:] = _merged(pieces[last:])
         self.merged = len(pieces)
