@@ -263,12 +263,19 @@ async def _open(
     )
 
 
+# Its documents call the fault the WAL-reset bug (sqlite.org/wal.html).
+_OLD_SQLITE = (
+    f"SQLite before {'.'.join(map(str, SOUND_SQLITE))} may damage a file that two programs write at once. "
+    "The service is its only writer. Let no other program write the database."
+)
+
+
 async def _announce(settings: Settings, plan: Plan, catalog: Catalogue, storage: Storage) -> None:
     """Say what was started, and what whoever runs it should know."""
     if (problem := await asyncio.to_thread(missing, plan, settings)) is not None:
         log.warning("model.missing", message=problem)
     if not settings.is_shared and sqlite3.sqlite_version_info < SOUND_SQLITE:
-        log.info("sqlite.old", version=sqlite3.sqlite_version, message="Let no other program write the database file.")
+        log.info("sqlite.old", version=sqlite3.sqlite_version, message=_OLD_SQLITE)
     log.info(
         "started",
         version=__version__,
