@@ -149,6 +149,7 @@ async def test_a_conversation_that_is_deleted_elsewhere_says_so_and_keeps_what_w
     assert (await shared_client.request("DELETE", talk.path)).status == 204
     await expect(chat.page.get_by_text("This conversation is not here.")).to_be_visible()
     await expect(chat.answers).to_have_count(0)
+    await expect(chat.page.get_by_role("heading", level=1)).to_have_text("AI Chat Service")
     await chat.page.get_by_role("link", name="Start a new one").click()
     await expect(chat.box).to_have_value("And another thought")
     shared_upstream.script(*say("Hello"))

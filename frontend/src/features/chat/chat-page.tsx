@@ -56,9 +56,10 @@ export function ChatPage({ conversationId, messageId }: ChatPageProps) {
 
   const drawMessages = messageList.use(entries.length > 0);
   const isNew = phase === "new" && entries.length === 0;
+  const isHere = phase === "new" || phase === "ready" || entries.length > 0; // else nothing is known of its title yet
   return (
     <div className="flex h-full flex-col">
-      <ChatHeader title={conversation?.title || t("chat.newTitle")} settings={settings} onChange={change} />
+      <ChatHeader title={isHere ? conversation?.title || t("chat.newTitle") : t("shell.name")} settings={settings} onChange={change} />
       {entries.length > 0 && drawMessages ? (
         drawMessages({
           entries,

@@ -2,11 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { ChevronDown } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { modelsQuery } from "@/api/models";
+import { useServiceNote } from "@/features/chat/service-note";
 import { Menu } from "@/ui/menu";
 
 /** Which model answers from the next question on. `model`: its id; none: the service's default. */
 export function ModelPicker({ model, onChange }: { model: string | null; onChange: (model: string | null) => void }) {
   const { t } = useTranslation();
+  const noteOf = useServiceNote();
   const { data: models } = useQuery(modelsQuery);
   if (!models || models.length === 0) return null;
   const shown = models.find(({ id, default: isDefault }) => (model === null ? isDefault : id === model));
@@ -25,7 +27,7 @@ export function ModelPicker({ model, onChange }: { model: string | null; onChang
       items={models.map(({ id, name, note, provider, default: isDefault }) => ({
         id,
         label: name,
-        about: [provider, note].filter(Boolean).join(" · "),
+        about: [provider, note && noteOf(note)].filter(Boolean).join(" · "),
         checked: id === shown?.id,
         onSelect: () => onChange(isDefault ? null : id),
       }))}

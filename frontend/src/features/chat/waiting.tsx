@@ -1,15 +1,14 @@
 import { useTranslation } from "react-i18next";
 import { useConnection } from "@/api/connection";
 import type { Link } from "@/api/runs";
+import { useServiceNote } from "@/features/chat/service-note";
 import { useOnline } from "@/lib/use-online";
 import type { Transcript } from "@/transcript/transcript";
-
-/** The service says these in English only. */
-const NOTES = { "The embedded model is loading.": "chat.embeddedLoading" } as const;
 
 /** Below an answer that is being written: what is waited for. The line has its room also when it says nothing. */
 export function Waiting({ transcript, link }: { transcript: Transcript; link: Link }) {
   const { t } = useTranslation();
+  const noteOf = useServiceNote();
   const isReached = useConnection(({ reached }) => reached);
   const isOnline = useOnline();
   // A connection over a network that has gone keeps quiet for long before it breaks; other requests have shown it by then.
@@ -17,10 +16,7 @@ export function Waiting({ transcript, link }: { transcript: Transcript; link: Li
   const empty = transcript.parts.length === 0;
   let sentence = "";
   if (way !== "open") sentence = t(`chat.${way}`);
-  else if (empty && transcript.status !== "failed") sentence = noteOf(transcript.note) ?? t("chat.waiting");
-  function noteOf(note: string | null): string | null {
-    return note !== null && note in NOTES ? t(NOTES[note as keyof typeof NOTES]) : note;
-  }
+  else if (empty && transcript.status !== "failed") sentence = transcript.note === null ? t("chat.waiting") : noteOf(transcript.note);
   return (
     <p className="mt-2 flex min-h-9 items-center gap-2.5 text-sm text-muted">
       <span aria-hidden className="size-2 shrink-0 animate-pulse rounded-full bg-accent" />

@@ -17,7 +17,7 @@ export function UsageTable({ items, names }: UsageTableProps) {
   return (
     // Scrolls sideways on a phone; with the keyboard, too.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div role="region" aria-label={t("settings.usage.table")} tabIndex={0} className="overflow-x-auto">
+    <div role="region" aria-label={t("settings.usage.table")} tabIndex={0} className="scroll-shadows overflow-x-auto">
       <table className="w-full text-sm">
         <caption className="pb-2 text-left font-medium">{t("settings.usage.table")}</caption>
         <thead className="border-b border-line text-muted">

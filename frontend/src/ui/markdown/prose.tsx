@@ -118,7 +118,7 @@ function Table({ children }: ComponentProps<"table">) {
   const { t } = useTranslation();
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- who has no mouse scrolls it by keyboard
-    <div className="md-table" role="region" aria-label={t("chat.table")} tabIndex={0}>
+    <div className="md-table scroll-shadows" role="region" aria-label={t("chat.table")} tabIndex={0}>
       <table>{children}</table>
     </div>
   );

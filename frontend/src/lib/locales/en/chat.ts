@@ -77,6 +77,9 @@ export default {
   minutes: "{{minutes}} min {{seconds}} s",
   tokens: "{{input, number}} tokens in, {{output, number}} out",
   embeddedLoading: "The embedded model is loading; that takes a moment the first time.",
+  embeddedNote:
+    "A small demonstration model that runs inside this service and speaks English; it is often wrong. For a better one set OPENAI_API_KEY or OPENAI_BASE_URL.",
+  embeddedOwnNote: "Runs inside this service, from the file that LOCAL_MODEL_PATH names. To ask another model, set OPENAI_API_KEY or OPENAI_BASE_URL.",
   waiting: "Waiting for the model…",
   reconnecting: "The connection broke. Reconnecting; nothing is lost.",
   offline: "You are offline. The answer goes on, and appears here once you are back.",

@@ -74,6 +74,10 @@ export default {
   minutes: "{{minutes}}분 {{seconds}}초",
   tokens: "입력 {{input, number}}토큰, 출력 {{output, number}}토큰",
   embeddedLoading: "내장 모델을 불러오고 있습니다. 처음에는 잠시 걸립니다.",
+  embeddedNote:
+    "서비스 안에서 실행되는 작은 시연용 모델로, 영어만 할 줄 알고 자주 틀립니다. 더 나은 모델을 쓰려면 OPENAI_API_KEY나 OPENAI_BASE_URL을 설정하세요.",
+  embeddedOwnNote:
+    "LOCAL_MODEL_PATH로 지정한 파일의 모델을 서비스 안에서 실행합니다. 다른 모델에 물으려면 OPENAI_API_KEY나 OPENAI_BASE_URL을 설정하세요.",
   waiting: "모델의 답을 기다리는 중…",
   reconnecting: "연결이 끊겨 다시 연결하고 있습니다. 내용은 사라지지 않습니다.",
   offline: "오프라인입니다. 답변은 계속 작성되며, 다시 연결되면 여기에 나타납니다.",
