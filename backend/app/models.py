@@ -1,7 +1,7 @@
 """The vocabulary of the house, and the body of a question."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -114,6 +114,12 @@ class Piece(msgspec.Struct, frozen=True, gc=False, array_like=True):
     def end(self) -> int:
         """The offset after this piece."""
         return self.offset + len(self.text)
+
+
+def pieces_of(part: int, kind: PartKind, offset: int, text: str) -> Iterator[Piece]:
+    """`text`, which stands at `offset` of a part, in the fewest pieces."""
+    for start in range(0, len(text), MAX_PIECE_CHARS):
+        yield Piece(part, kind, offset + start, text[start : start + MAX_PIECE_CHARS])
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -305,7 +305,7 @@ def _drawn(held: Held) -> Iterator[Metric]:
     gauges: tuple[tuple[str, str, float], ...] = (
         ("aichat_runs_live", "Answers being written.", held.runs),
         ("aichat_runs_limit", "How many may be: MAX_RUNS.", held.max_runs),
-        ("aichat_live_bytes", "Text of answers being written, in memory.", held.live_bytes),
+        ("aichat_live_bytes", "Answers being written, in memory: text, and many parts.", held.live_bytes),
         ("aichat_prompt_bytes", "Text of their questions, in memory.", held.prompt_bytes),
         ("aichat_live_bytes_limit", "How much both may be: MAX_LIVE_BYTES.", held.max_live_bytes),
         ("aichat_writes_waiting", "Writes that wait for the next commit.", held.writes_waiting),

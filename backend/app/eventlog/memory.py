@@ -2,25 +2,26 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Protocol
 from weakref import ref
 
 from app.cursor import Cursor
 from app.errors import BadCursor
-from app.models import MAX_PIECE_CHARS, Ending, Piece, Usage
+from app.models import Ending, Piece, Usage, pieces_of
 
-FRESH_PIECES = 64  # stay as they came, with their frames: a token of four characters takes 70 times its text
+FRESH_PIECES = 64  # at least so many are merged at once: with its frame a token of four letters takes 70 times its text
+FEW_PLACES = 8  # beyond these and two for each reader, places of who has gone are looked for
 
 Bell = Callable[[], None]
 
 
-class Place:
-    """A reader's place in a log. The log moves it when it merges pieces, so it always says the same."""
+class Placed(Protocol):
+    """Whoever has a place in a log. The log moves it when it merges pieces, so that it always says the same."""
 
-    __slots__ = ("__weakref__", "index", "skip")
-
-    def __init__(self, index: int, skip: int) -> None:
-        self.index = index  # of the first piece that is not wholly read
-        self.skip = skip  # characters of it that are
+    index: int  # of the first piece that is not wholly read
+    skip: int  # characters of it that are
 
 
 class LiveLog:
@@ -36,12 +37,13 @@ class LiveLog:
         self.about = about  # what the answer's metadata says of the model
         self.handed_over = False  # to that model, by the one that was to write: early readers were told another name
         self.pieces: list[Piece] = []
-        self.merged = 0  # so many of the first are merged, and have no frames; where there are any, the last is not
         self.ending: Ending | None = None
         self.usage: Usage | None = None
         self.note: str | None = None  # what a person may be told while nothing is said; not part of the log
+        self._merged = 0  # so many of the first pieces have no frames
+        self._merge_at = FRESH_PIECES  # once there are so many
         self._frames: dict[str, list[bytes]] = {}
-        self._places: tuple[ref[Place], ...] = ()  # a WeakSet would take 0.8 kB more for each log
+        self._places: list[ref[Placed]] = []  # a WeakSet would take 0.8 kB more for each log
         self._bells: tuple[Bell, ...] = ()  # in the order they came; made anew by who comes and goes, not by each token
         self.on_readers: Callable[[], None] | None = None
 
@@ -49,7 +51,7 @@ class LiveLog:
 
     def publish(self, pieces: Sequence[Piece]) -> None:
         """Show readers what has just become durable."""
-        if len(self.pieces) - self.merged >= FRESH_PIECES and pieces:
+        if len(self.pieces) >= self._merge_at and pieces:  # so that the last piece always has a frame
             self._merge()
         self.pieces.extend(pieces)
         for bell in self._bells:
@@ -91,24 +93,26 @@ class LiveLog:
         if self.on_readers is not None:
             self.on_readers()
 
-    def locate(self, cursor: Cursor) -> Place:
-        """Where a reader at `cursor` goes on.
+    def locate(self, cursor: Cursor, reader: Placed) -> None:
+        """Put `reader` where one at `cursor` goes on, and keep its place right as long as it lives.
 
         Raises:
             BadCursor: the run still lives, and holds less than the cursor says.
         """
         if self.ending is None and not self._holds(cursor):
             raise BadCursor
-        place = Place(*((len(self.pieces), 0) if cursor.told else self._find(cursor.part, cursor.offset)))
-        self._places = (*(other for other in self._places if other() is not None), ref(place))
-        return place
+        reader.index, reader.skip = (len(self.pieces), 0) if cursor.told else self._find(cursor.part, cursor.offset)
+        if len(self._places) > FEW_PLACES + 2 * self.readers:
+            self._places = [place for place in self._places if place() is not None]
+        self._places.append(ref(reader))
 
     def frames(self, name: str) -> list[bytes]:
-        """The frames of the pieces after those that are merged in the wire format `name`, as many as were needed yet.
+        """The frames of the first pieces in the wire format `name`, as many as a reader has needed yet.
 
-        They are encoded once a run and shared by its readers: whoever needs more adds them, in order.
+        They are encoded once a run and shared by its readers: whoever needs more adds them, in order. Those of merged
+        pieces are empty: few need them, and encode them for themselves.
         """
-        return self._frames.setdefault(name, [])
+        return self._frames.setdefault(name, [b""] * self._merged)
 
     def _find(self, part: int, offset: int) -> tuple[int, int]:
         index = bisect_right(self.pieces, (part, offset), key=_after)
@@ -127,40 +131,32 @@ class LiveLog:
         return cursor.offset <= self.pieces[last_of_part].end
 
     def _merge(self) -> None:
-        """Keep what there is in as few pieces as can be. A token would take many times its text while the run lives.
+        """Join the pieces there are. A token of its own would take many times its text while the run lives.
 
-        Their frames go, too: nearly every reader has had them, and for any other the merged ones are encoded anew.
+        Their frames go, too: nearly every reader has had them.
         """
         pieces = self.pieces
-        places = [place for other in self._places if (place := other()) is not None]
-        inside = [(place, pieces[place.index]) for place in places if place.index < len(pieces)]
-        at_end = [place for place in places if place.index == len(pieces)]
-        last = max(0, self.merged - 1)  # it may have room for more
+        places = [reader for place in self._places if (reader := place()) is not None]
+        at_end = [reader for reader in places if reader.index == len(pieces)]
+        inside = [(reader, pieces[reader.index]) for reader in places if reader.index < len(pieces)]
+        last = max(0, self._merged - 1)  # it may have room for more
         pieces[last:] = _merged(pieces[last:])
-        self.merged = len(pieces)
+        self._merged = len(pieces)
+        self._merge_at = self._merged + FRESH_PIECES
         for frames in self._frames.values():
-            frames.clear()
-        for place in at_end:
-            place.index = self.merged
-        for place, piece in inside:
-            place.index, place.skip = self._find(piece.part, piece.offset + place.skip)
+            frames[:] = [b""] * self._merged
+        for reader in at_end:
+            reader.index = self._merged
+        for reader, piece in inside:
+            reader.index, reader.skip = self._find(piece.part, piece.offset + reader.skip)
 
 
 def _merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """The same text, in pieces as long as they may be."""
-    first: Piece | None = None
-    texts: list[str] = []
-    chars = 0
-    for piece in pieces:
-        if first is not None and piece.part == first.part and chars + len(piece.text) <= MAX_PIECE_CHARS:
-            texts.append(piece.text)
-            chars += len(piece.text)
-            continue
-        if first is not None:
-            yield Piece(first.part, first.kind, first.offset, "".join(texts))
-        first, texts, chars = piece, [piece.text], len(piece.text)
-    if first is not None:
-        yield Piece(first.part, first.kind, first.offset, "".join(texts))
+    """The same text in the fewest pieces."""
+    for _, group in groupby(pieces, attrgetter("part")):
+        of_part = list(group)
+        first = of_part[0]
+        yield from pieces_of(first.part, first.kind, first.offset, "".join([piece.text for piece in of_part]))
 
 
 def _after(piece: Piece) -> tuple[int, int]:

@@ -30,7 +30,8 @@ class Reading:
         self.behind = False
         self._told = False  # the end
         self._log = log
-        self._place = log.locate(cursor)
+        self.index = self.skip = 0  # the log moves them
+        log.locate(cursor, self)
         self._start = self._clamp(cursor)
         self._frames = log.frames(wire.name)
         self._opened = False
@@ -58,67 +59,67 @@ class Reading:
 
     def take(self) -> bytes:
         """What is there to be written now, up to about `TAKE_BYTES`; nothing if there is no news."""
-        log, place = self._log, self._place
-        fresh = len(log.pieces) - 1
+        log, wire, index = self._log, self.wire, self.index
+        pieces = log.pieces
         # One more, and nothing else: what happens for most tokens.
-        if place.index == fresh and self._opened and not place.skip and log.ending is None and log.note == self._note:
-            if fresh - log.merged >= len(self._frames):
+        if (
+            index == len(pieces) - 1
+            and self._opened
+            and not self.skip
+            and log.ending is None
+            and log.note == self._note
+        ):
+            if index >= len(self._frames):
                 self._encode()
-            place.index = fresh + 1
+            self.index = index + 1
             self.behind = False
-            return self._frames[-1]
+            return self._frames[index]
         out: list[bytes] = []
         if not self._opened:
             self._opened = True
-            out.append(self.wire.opening(log, self._start))
+            out.append(wire.opening(log, self._start))
         if log.note != self._note:
             self._note = log.note
-            out.append(self.wire.note(log, self._spelled()))
-        if place.index < len(log.pieces):
+            out.append(wire.note(log, self._place()))
+        if self.index < len(log.pieces):
             self._take_pieces(out)
-        if place.index == len(log.pieces) and log.ending is not None and not self.finished:
-            out.append(self.wire.ending(log, self._start.told))
+        if self.index == len(log.pieces) and log.ending is not None and not self.finished:
+            out.append(wire.ending(log, self._start.told))
             self.finished = self._told = True
-        self.behind = place.index < len(log.pieces)
+        self.behind = self.index < len(log.pieces)
         return b"".join(out)
 
     def _take_pieces(self, out: list[bytes]) -> None:
-        log, place, frames = self._log, self._place, self._frames
-        size = 0
-        if place.skip:
-            out.append(self.wire.rest(log.run_id, log.pieces[place.index], place.skip))
-            place.index, place.skip = place.index + 1, 0
-        while place.index < log.merged and size < TAKE_BYTES:
-            out.append(self._frame(place.index))
-            size += len(out[-1])
-            place.index += 1
+        log, wire = self._log, self.wire
+        if self.skip:
+            out.append(wire.rest(log.run_id, log.pieces[self.index], self.skip))
+            self.index += 1
+            self.skip = 0
         self._encode()
-        while place.index < len(log.pieces) and size < TAKE_BYTES:
-            out.append(frames[place.index - log.merged])
-            size += len(out[-1])
-            place.index += 1
+        frames, pieces = self._frames, log.pieces
+        size = 0
+        while self.index < len(frames) and size < TAKE_BYTES:
+            before = pieces[self.index - 1] if self.index else None
+            frame = frames[self.index] or wire.piece(log.run_id, before, pieces[self.index])
+            out.append(frame)
+            size += len(frame)
+            self.index += 1
 
     def _encode(self) -> None:
-        log, frames = self._log, self._frames
-        for index in range(log.merged + len(frames), len(log.pieces)):
-            frames.append(self._frame(index))
+        frames, pieces = self._frames, self._log.pieces
+        for index in range(len(frames), len(pieces)):
+            frames.append(self.wire.piece(self.run_id, pieces[index - 1] if index else None, pieces[index]))
 
-    def _frame(self, index: int) -> bytes:
-        pieces = self._log.pieces
-        return self.wire.piece(self.run_id, pieces[index - 1] if index else None, pieces[index])
-
-    def _spelled(self) -> str:
-        """The place, as a cursor."""
-        index, skip = self._place.index, self._place.skip
-        if index == 0 and not skip:
+    def _place(self) -> str:
+        if self.index == 0 and not self.skip:
             return str(self._start)
-        piece = self._log.pieces[index if skip else index - 1]
-        return f"{self.run_id}-{piece.part}-{piece.offset + skip if skip else piece.end}"
+        piece = self._log.pieces[self.index if self.skip else self.index - 1]
+        return f"{self.run_id}-{piece.part}-{piece.offset + self.skip if self.skip else piece.end}"
 
     def _clamp(self, cursor: Cursor) -> Cursor:
         """`cursor`, or the end of the text before it if it lies past what there is."""
-        pieces, index = self._log.pieces, self._place.index
-        if cursor.told or self._place.skip or (index < len(pieces) and pieces[index].part == cursor.part):
+        pieces, index = self._log.pieces, self.index
+        if cursor.told or self.skip or (index < len(pieces) and pieces[index].part == cursor.part):
             return cursor
         if index == 0:
             return Cursor(cursor.run_id)

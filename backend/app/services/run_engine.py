@@ -84,7 +84,7 @@ class RunEngine:
 
     @property
     def held_bytes(self) -> tuple[int, int]:
-        """Text that is held in memory: of answers, and of their questions."""
+        """What is held in memory: of answers, text and what many parts take beside it; of their questions, text."""
         return self._live_bytes, self._prompt_bytes
 
     @property
@@ -125,6 +125,7 @@ class RunEngine:
         live.prompt_bytes = prompt_bytes
         self._live_bytes += live.live_bytes
         self._prompt_bytes += prompt_bytes
+        self._count_parts(live)
         self._lives[run.id] = live
         self._journal.opened(run.id)
         return live
@@ -262,9 +263,7 @@ class RunEngine:
         if live.progress is not None:
             live.progress = live.loop.time()
         if live.recorder.parts > FREE_PARTS:
-            held = (live.recorder.parts - FREE_PARTS) * PART_BYTES
-            self._live_bytes += held - live.part_bytes
-            live.part_bytes = held
+            self._count_parts(live)
         if live.live_bytes > live.ceiling:
             return self._widen(live)
         return live.recorder.settled() if live.recorder.pending_chars > MAX_PENDING_CHARS else None
@@ -284,11 +283,17 @@ class RunEngine:
             live.finish_reason = "length"
             if room > 0 and len(text) > room:
                 live.recorder.add(kind, text[:room])
+            self._count_parts(live)
             raise _Enough
         live.chars += len(text)
         live.live_bytes += size
         self._live_bytes += size
         live.recorder.add(kind, text)
+
+    def _count_parts(self, live: LiveRun) -> None:
+        held = max(0, live.recorder.parts - FREE_PARTS) * PART_BYTES
+        self._live_bytes += held - live.part_bytes
+        live.part_bytes = held
 
     async def _widen(self, live: LiveRun) -> None:
         """Ask whether the limits of whoever asked leave more. Nobody is asked before the allowance is used up.

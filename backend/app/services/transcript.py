@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from app.models import MAX_PIECE_CHARS, Part, PartKind, Piece
+from app.models import Part, PartKind, Piece, pieces_of
 
 
 def fold(pieces: Iterable[Piece]) -> tuple[Part, ...]:
@@ -36,8 +36,7 @@ def _unbroken(pieces: Iterable[Piece]) -> Iterator[Piece]:
 def unfold(parts: Sequence[Part]) -> Iterator[Piece]:
     """The pieces of a saved message, as its log would have given them in the fewest frames."""
     for number, part in enumerate(parts):
-        for start in range(0, len(part.text), MAX_PIECE_CHARS):
-            yield Piece(number, part.kind, start, part.text[start : start + MAX_PIECE_CHARS])
+        yield from pieces_of(number, part.kind, 0, part.text)
 
 
 def rest(pieces: Sequence[Piece], parts: Sequence[Part]) -> Iterator[Piece]:
