@@ -144,7 +144,7 @@ class LiveLog:
         self._merged = len(pieces)
         self._merge_at = self._merged + FRESH_PIECES
         for frames in self._frames.values():
-            frames[:] = [b""] * self._merged
+            frames[last:] = [b""] * (self._merged - last)
         for reader in at_end:
             reader.index = self._merged
         for reader, piece in inside:
