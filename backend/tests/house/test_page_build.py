@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ ROOT = BACKEND.parent
 WAIT_SECONDS = 60
 # What is asked of a Node: whether it is new enough, and its version.
 NODE = 'case "$1" in --version) cat "$STANDINS/version";; *) exit "${TOO_OLD:-0}";; esac'
+# Said by the very process that waits: a shell loses an interrupt that comes between its fork and the program.
+WAIT = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
 # It says what it is asked for; a built page says what it was built from.
 NPM = """
 echo "$1" >>"$STANDINS/calls"
@@ -24,7 +27,7 @@ case "$1" in
     run)
         while [ "$1" != --outDir ]; do shift; done
         mkdir "$2"
-        [ -z "${SLOW:-}" ] || { echo half >"$2/index.html"; touch "$STANDINS/building"; sleep 60; }
+        [ -z "${SLOW:-}" ] || { echo half >"$2/index.html"; exec "$SLOW" -c "$WAIT" "$STANDINS/building"; }
         [ -z "${BROKEN:-}" ] || exit 1
         cat src/page.tsx >"$2/index.html"
         ;;
@@ -171,7 +174,7 @@ def test_without_the_packages_a_sentence_says_what_still_works(checkout: Checkou
 async def test_a_build_that_is_stopped_leaves_the_page_that_was_there(checkout: Checkout, how: signal.Signals) -> None:
     checkout.run()
     checkout.write("src/page.tsx", "second")
-    process = checkout.start(SLOW="1")
+    process = checkout.start(SLOW=sys.executable, WAIT=WAIT)
     await until((checkout.standins / "building").exists, "the build has begun")
     os.killpg(process.pid, how)
     process.communicate(timeout=WAIT_SECONDS)
