@@ -16,7 +16,8 @@ from tests.support.sse import BareDecoder
 from tests.support.upstream import Upstream
 from tests.support.wire_client import Stream
 
-SHARED_SETTINGS = {"IDLE_TIMEOUT_SECONDS": 100}  # the model waits while an answer is cut at each of its bytes
+# The model waits while an answer is cut at each of its bytes.
+SHARED_SETTINGS = {"IDLE_TIMEOUT_SECONDS": 300, "RUN_TIMEOUT_SECONDS": 300}
 
 HANDS = 8  # readers at once
 TEXT = text_of()
