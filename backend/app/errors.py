@@ -232,18 +232,6 @@ class Invalid(Refusal):
     status, code = 422, "invalid"
 
 
-class NotAnExport(Invalid):
-    """A file that is to be imported, and is none that can be."""
-
-    code = "not_an_export"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The file: This is neither an export of this service nor ChatGPT's conversations.json. "
-            "Nothing was imported."
-        )
-
-
 class KeyReused(Refusal):
     status, code = 422, "key_reused"
 

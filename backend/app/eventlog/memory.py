@@ -41,7 +41,6 @@ class LiveLog:
         self.usage: Usage | None = None
         self.note: str | None = None  # what a person may be told while nothing is said; not part of the log
         self._merged = 0  # so many of the first pieces have no frames
-        self._merge_at = FRESH_PIECES  # once there are so many
         self._frames: dict[str, list[bytes]] = {}
         self._places: list[ref[Placed]] = []  # a WeakSet would take 0.8 kB more for each log
         self._bells: tuple[Bell, ...] = ()  # in the order they came; made anew by who comes and goes, not by each token
@@ -51,7 +50,7 @@ class LiveLog:
 
     def publish(self, pieces: Sequence[Piece]) -> None:
         """Show readers what has just become durable."""
-        if len(self.pieces) >= self._merge_at and pieces:  # so that the last piece always has a frame
+        if len(self.pieces) - self._merged >= FRESH_PIECES and pieces:  # so that the last piece always has a frame
             self._merge()
         self.pieces.extend(pieces)
         for bell in self._bells:
@@ -142,7 +141,6 @@ class LiveLog:
         last = max(0, self._merged - 1)  # it may have room for more
         pieces[last:] = _merged(pieces[last:])
         self._merged = len(pieces)
-        self._merge_at = self._merged + FRESH_PIECES
         for frames in self._frames.values():
             frames[last:] = [b""] * (self._merged - last)
         for reader in at_end:

@@ -9,7 +9,6 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import msgspec
 
-from app.errors import NotAnExport
 from app.models import Conversation, Message, storable
 from app.protocols import transfer
 from app.protocols.json_pieces import Beginning, Broken, Entry, Member, Piece, Rest, Shape, Splitter
@@ -38,6 +37,15 @@ class Found(NamedTuple):
     conversation: Conversation | None  # None: nothing of it is taken over
     messages: Sequence[Message]
     skipped: Sequence[Skipped]
+
+
+class NotAnExport(Broken):
+    """The file is none that can be imported."""
+
+    code = "not_an_export"
+
+    def __init__(self) -> None:
+        super().__init__("", "This is neither an export of this service nor ChatGPT's conversations.json.")
 
 
 def read(file: BinaryIO, owner_id: str, max_chars: int, go_on: Callable[[], None]) -> Iterator[Found]:

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from app.clock import rfc3339
-from app.errors import Invalid, NotAnExport
 from app.protocols.json_pieces import Broken
-from app.services.import_file import Found, read
+from app.services.import_file import Found, NotAnExport, read
 from app.services.skipped import Skipped
 from tests.support.files import an_id, chain, conversation, document, message, spelled
 from tests.support.server import BACKEND
@@ -94,7 +93,7 @@ MISSHAPEN = {
 @pytest.mark.parametrize("name", MISSHAPEN)
 def test_what_is_broken_is_refused_and_it_is_said_where(name: str) -> None:
     file, where = MISSHAPEN[name]
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(Broken) as caught:
         found(file)
     assert caught.value.message.startswith(f"{where}: "), caught.value.message
     assert caught.value.message.endswith(". Nothing was imported.")

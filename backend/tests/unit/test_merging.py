@@ -42,10 +42,12 @@ class Reader:
         self.reading = Reading(log, wire, cursor)
         self.decoder = SseDecoder()
 
-    def take(self) -> bool:
-        data = self.reading.take()
-        self.decoder.feed(data)
-        return bool(data)
+    def take(self) -> None:
+        self.decoder.feed(self.reading.take())
+
+    def take_all(self) -> None:
+        while data := self.reading.take():
+            self.decoder.feed(data)
 
     @property
     def told(self) -> list[tuple[Any, str]]:
@@ -107,11 +109,9 @@ def test_no_reader_can_tell_what_was_merged_behind_its_back(
     longest = max((len(piece.text) for piece in pieces), default=0)
     assert all(len(piece.text) <= max(MAX_PIECE_CHARS, longest) for piece in log.pieces)
     for reader in readers:
-        while reader.take():
-            pass
+        reader.take_all()
         alone = Reader(log_of(pieces), reader.wire, reader.cursor)
-        while alone.take():
-            pass
+        alone.take_all()
         assert reader.told == alone.told
         assert reader.reading.finished
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ApiError } from "@/api/client";
 import { sentenceOf } from "@/api/sentence";
 import en from "@/lib/locales/en/errors";
@@ -12,14 +12,12 @@ function source(name: string): string {
 
 /** Every code that the service can answer with, as its sources say them. */
 function codesOfTheService(): string[] {
-  const classes = source("errors.py").matchAll(/^ {4}(?:status, )?code\b[^\n=]*= [^\n"]*"([a-z_]+)"/gm);
+  const classes = `${source("errors.py")}${source("services/import_file.py")}`.matchAll(/^ {4}(?:status, )?code\b[^\n=]*= [^\n"]*"([a-z_]+)"/gm);
   const failures = `${source("models.py")}${source("services/endings.py")}`.matchAll(/Failure\(\s*"([a-z_]+)"/g);
   return [...classes, ...failures].map(([, code]) => code ?? "");
 }
 
 describe("a failure", () => {
-  afterEach(() => speak("en"));
-
   it("has a sentence for every code of the service, in both languages", () => {
     const codes = codesOfTheService();
     expect(codes.length).toBeGreaterThan(50);

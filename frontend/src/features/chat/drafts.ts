@@ -30,17 +30,21 @@ export function setDraft(conversationId: string | undefined, text: string): void
 
 /** Put back what was taken out of the conversation, before anything that was typed since. */
 export function putBack(conversationId: string | undefined, text: string): void {
-  const key = keyOf(conversationId);
-  const typed = useDrafts.getState()[key] ?? stored(key);
+  const typed = draftOf(conversationId);
   setDraft(conversationId, typed.trim() ? `${text}\n\n${typed}` : text);
 }
 
 /** Take what was typed in a conversation that is gone along to a new one. */
 export function takeDraftAlong(conversationId: string): void {
-  const typed = useDrafts.getState()[conversationId] ?? stored(conversationId);
+  const typed = draftOf(conversationId);
   if (!typed.trim()) return;
   setDraft(conversationId, "");
   putBack(undefined, typed);
+}
+
+function draftOf(conversationId: string | undefined): string {
+  const key = keyOf(conversationId);
+  return useDrafts.getState()[key] ?? stored(key);
 }
 
 function stored(key: string): string {

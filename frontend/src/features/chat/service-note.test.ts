@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { renderHook } from "@testing-library/react";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import { KNOWN_NOTES, useServiceNote } from "@/features/chat/service-note";
 import { speak } from "@/lib/fixtures";
 
@@ -19,7 +19,6 @@ it("is told in the page's language, and anybody else's note as it is", async () 
   const { result } = renderHook(() => useServiceNote());
   expect(KNOWN_NOTES.map((note) => result.current(note)).every((said) => /^[ -~…]+$/.test(said))).toBe(true);
   await speak("ko");
-  onTestFinished(() => speak("en"));
   for (const note of KNOWN_NOTES) expect(result.current(note)).toMatch(/[가-힣]/);
   expect(result.current("Slow on Mondays.")).toBe("Slow on Mondays.");
 });

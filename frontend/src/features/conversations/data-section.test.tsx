@@ -1,5 +1,5 @@
 import { act, fireEvent, screen, waitFor } from "@testing-library/react";
-import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import DataSection from "@/features/conversations/data-section";
 import { show } from "@/features/conversations/fixtures";
 import { cancelImport, useImport } from "@/features/conversations/imports";
@@ -115,13 +115,8 @@ test("the same file again, with what is never taken over, says both", async () =
   expect(screen.getByText("It has no messages with text.")).toBeTruthy();
 });
 
-async function speakKorean() {
-  await speak("ko");
-  onTestFinished(() => speak("en"));
-}
-
 test("what was left out is told in Korean", async () => {
-  await speakKorean();
+  await speak("ko");
   const { request } = await choose();
   const picture = { where: "[1]", code: "kind", kind: "image<1>", number: null, why: "In English." };
   const more = { where: "", code: "more", kind: null, number: 1200, why: "In English." };
@@ -137,7 +132,7 @@ test.each([
   ["invalid", "The file: In English.", "파일을 끝까지 읽을 수 없습니다. 손상되었거나 일부가 빠졌을 수 있으니, 파일을 다시 받아 가져오세요."],
   ["invalid", PLACE, `파일에서 다음 위치의 내용이 잘못되었습니다.${PLACE}`],
 ])("a file that cannot be taken is told in Korean, and by the service's own words only where they name the place: %s", async (code, detail, said) => {
-  await speakKorean();
+  await speak("ko");
   const { request } = await choose();
   request.uploaded();
   request.answer(422, { code, detail, retryable: false });
